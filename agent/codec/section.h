@@ -1,0 +1,76 @@
+// Sections: the parts of a payload, one per signal or column, each with its own length and coding. Layout: FORMAT.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/wire/types.h"
+
+namespace joulespool::codec {
+
+constexpr uint32_t codec_1 = 1;  // FrameHeader::codec
+
+// How a section's elements are coded.
+enum class Coding : uint8_t {
+  raw = 0,      // elements as they are, little-endian
+  shuffled = 1, // bytes of equal significance side by side (all byte 0, all byte 1, ...), then one zstd frame
+  zstd = 2,     // one zstd frame of the elements as they are
+  sparse = 3,   // one zstd frame of (varint distance, uint32 xor) pairs against a prediction: only where it was wrong
+};
+
+constexpr size_t section_header_bytes = 20;
+
+struct SectionHeader {
+  uint8_t signal = 0;   // SignalId of a sample section, or a column id
+  Coding coding = Coding::raw;
+  uint8_t bits = 32;    // per element: 1, 4, 32, 64 or 128
+  uint32_t count = 0;   // elements
+  uint32_t offset = 0;  // ticks from the frame's sample_id_first to element 0
+  uint32_t stride = 0;  // ticks from element to element
+  uint32_t size = 0;    // bytes that follow this header
+};
+
+struct Section {
+  SectionHeader header;
+  wire::ByteView data;
+};
+
+// Writes sections one after the other, each with the coding that makes it smaller.
+class SectionWriter {
+ public:
+  SectionWriter();
+  ~SectionWriter();
+  SectionWriter(const SectionWriter&) = delete;
+  SectionWriter& operator=(const SectionWriter&) = delete;
+
+  void clear();
+  // `elements`: count elements of header.bits each, little-endian, packed for 1 and 4 bits. Chooses shuffled, zstd or raw.
+  void add(SectionHeader header, wire::ByteView elements);
+  // float32 values that differ from a prediction: `xors[k]` is 0 where it was right. Adds nothing if all are 0.
+  void add_corrections(SectionHeader header, std::span<const uint32_t> xors);
+  [[nodiscard]] wire::ByteView bytes() const { return out_; }
+
+ private:
+  struct Zstd;
+  wire::ByteView compress(wire::ByteView bytes);
+
+  std::unique_ptr<Zstd> zstd_;
+  wire::Bytes out_;
+  wire::Bytes shuffled_;
+  wire::Bytes compressed_;
+};
+
+// Splits a payload. Errors: damaged, with the offset.
+Result<std::vector<Section>> read_sections(wire::ByteView payload);
+
+// The elements of a section of 1, 4, 32, 64 or 128 bits (raw, shuffled, zstd), as bytes like those given to add().
+// Never more than (count * bits + 7) / 8 bytes; anything else is damaged.
+Result<wire::Bytes> section_elements(const Section& section);
+// A section with Coding::sparse as xors, `count` of them.
+Result<std::vector<uint32_t>> section_corrections(const Section& section);
+
+}  // namespace joulespool::codec

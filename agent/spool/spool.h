@@ -1,0 +1,118 @@
+// The durable queue: frames wait here until the bridge says that Kinesis has them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/wire/event.h"
+#include "agent/wire/types.h"
+
+namespace joulespool::spool {
+
+// queued: to be uploaded, leaves on the bridge's ack. kept: stays on the host until the retention policy needs the room.
+enum class FrameState : uint8_t { queued = 0, kept = 1 };
+
+// What the spool knows of a frame without opening it.
+struct FrameInfo {
+  wire::FrameId id;
+  FrameState state = FrameState::queued;
+  uint64_t axis = 0;
+  uint64_t sample_id_first = 0;
+  uint64_t sample_id_end = 0;
+  int64_t utc_first_ns = 0;
+  int64_t utc_end_ns = 0;
+  uint64_t size_bytes = 0;
+};
+
+struct NewFrame {
+  FrameInfo info;  // size_bytes is taken from `bytes`
+  wire::Bytes bytes;
+};
+
+struct StoredFrame {
+  FrameInfo info;
+  wire::Bytes bytes;
+  bool intact = true;  // false: the bytes no longer match the checksum taken when they were stored
+};
+
+// How far a device has come, stored in the same transaction as its frames: after a crash, everything from sample_id_end on
+// is not in the spool.
+struct DevicePosition {
+  wire::DeviceIdentity device;
+  wire::TimeAxis axis;
+  uint64_t sample_id_end = 0;
+  wire::UtcMap utc;
+  wire::Totals totals;
+};
+
+// One transaction: all of it is durable (survives a power cut) when commit() returns ok, or none of it is visible.
+struct Commit {
+  std::vector<NewFrame> frames;                 // each with the next seq of its sequence
+  std::vector<DevicePosition> positions;        // replace those stored
+  std::vector<std::pair<wire::FrameSequence, wire::SeqRange>> stored;  // acked: queued frames that leave; unknown ones are ignored
+  std::vector<wire::FrameId> dropped;           // evicted or damaged frames that leave; `frames` holds their gap record
+  std::vector<wire::FrameId> set_aside;         // damaged or rejected frames: moved to the quarantine, bytes kept for people
+  [[nodiscard]] bool empty() const {
+    return frames.empty() && positions.empty() && stored.empty() && dropped.empty() && set_aside.empty();
+  }
+};
+
+struct LaneUsage {
+  wire::FrameSequence sequence;
+  uint64_t queued_frames = 0, queued_bytes = 0;
+  uint64_t kept_frames = 0, kept_bytes = 0;
+  uint64_t seq_first = 0;       // oldest frame there, 0 if none
+  uint64_t seq_next = 1;        // of the next frame to come
+  int64_t oldest_queued_utc_ns = 0;
+  int64_t utc_first_ns = 0, utc_end_ns = 0;  // time covered by the frames there
+};
+
+struct Usage {
+  std::vector<LaneUsage> lanes;
+  uint64_t payload_bytes = 0;    // of all frames
+  uint64_t disk_bytes = 0;       // allocated on disk, all files
+  uint64_t quarantined_frames = 0;
+};
+
+// Reads beside a writer, in this or another process. One thread at a time.
+class SpoolReader {
+ public:
+  virtual ~SpoolReader() = default;
+  [[nodiscard]] virtual std::string host() const = 0;
+  [[nodiscard]] virtual uint64_t epoch() const = 0;
+  // Frames of `sequence` with seq > after_seq in seq order; at least one if there is any, then up to the limits.
+  // Bytes of damaged frames come with intact == false.
+  virtual Result<std::vector<StoredFrame>> read(const wire::FrameSequence& sequence, uint64_t after_seq, FrameState state,
+                                                size_t frames_max, size_t bytes_max) = 0;
+  // The same without the bytes (cheap), queued and kept ones.
+  virtual Result<std::vector<FrameInfo>> list(const wire::FrameSequence& sequence, uint64_t after_seq, size_t frames_max) = 0;
+  virtual Result<Usage> usage() = 0;
+  virtual Result<std::vector<DevicePosition>> positions() = 0;
+};
+
+// The one writer of a spool. One thread at a time. Holds a lock on the directory; the kernel releases it with the process.
+class SpoolWriter {
+ public:
+  virtual ~SpoolWriter() = default;
+  [[nodiscard]] virtual uint64_t epoch() const = 0;
+  // The seq that the next frame of this sequence must have.
+  [[nodiscard]] virtual uint64_t next_seq(const wire::FrameSequence& sequence) const = 0;
+  // Errors: full (no space on disk; nothing changed), usage (wrong seq: our bug; nothing changed), unreachable (I/O; the
+  // spool reopens itself at the next call).
+  virtual Status commit(const Commit& commit) = 0;
+  // Frames to drop so that `bytes_needed` more stay within the budget: kept `wave` frames first, then queued ones, lowest
+  // lane (wave, stat, event) and oldest first. Event frames are never among them.
+  virtual Result<std::vector<FrameInfo>> victims(uint64_t bytes_needed) = 0;
+  virtual Result<Usage> usage() = 0;
+  virtual Result<std::vector<DevicePosition>> positions() = 0;
+};
+
+struct SpoolOptions {
+  std::string directory;
+  std::string host;                              // written into a new spool; an existing one must have the same
+  uint64_t budget_bytes = 1024ULL * 1024 * 1024; // for everything in the directory
+};
+
+}  // namespace joulespool::spool

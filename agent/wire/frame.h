@@ -1,0 +1,70 @@
+// The frame: the unit of spool, publish and forward. Layout and rules: FORMAT.md.
+#pragma once
+
+#include <string_view>
+#include <variant>
+
+#include "agent/base/int128.h"
+#include "agent/wire/types.h"
+
+namespace joulespool::wire {
+
+constexpr size_t frame_prefix_bytes = 16;                 // magic, header_size, payload_size, crc32c
+constexpr size_t frame_header_bytes_max = 16 * 1024;      // labels are the only long thing in it
+constexpr size_t frame_bytes_limit = 1024 * 1024 - 1024;  // hard limit: a Kinesis record holds 1 MiB with its key
+constexpr size_t frame_size_max_default = 120 * 1024;     // AWS IoT Core takes messages of 128 KiB
+constexpr size_t labels_max = 32;
+constexpr size_t label_bytes_max = 128;                   // key and value each
+
+struct FrameHeader {
+  std::string host;
+  DeviceIdentity device;
+  Lane lane = Lane::event;
+  uint64_t epoch = 0;
+  uint64_t seq = 0;
+  uint32_t codec = 0;
+  TimeAxis axis;
+  uint64_t sample_id_first = 0;
+  uint64_t sample_id_end = 0;
+  UtcMap utc;
+  int64_t host_realtime_ns = 0;
+  int64_t host_monotonic_ns = 0;
+  std::vector<Label> labels;
+  uint64_t samples = 0;
+  uint64_t valid = 0;
+  int128 i_sum = 0;
+  int128 p_sum = 0;
+
+  [[nodiscard]] FrameId id() const { return {{device.id, epoch, lane}, seq}; }
+  bool operator==(const FrameHeader&) const = default;
+};
+
+// Why bytes are not a frame.
+enum class FrameDefect {
+  too_short,        // not even a prefix
+  foreign,          // no "JSF" at the start
+  unknown_version,  // "JSF" and another digit than 1
+  too_large,        // beyond frame_bytes_limit or frame_header_bytes_max
+  truncated,        // shorter than its sizes say
+  trailing_bytes,   // longer than its sizes say
+  checksum,         // crc32c does not match
+  header,           // checksum right, but the header does not parse
+  header_invalid,   // it parses, but contradicts itself: no id, seq 0, samples < valid, end < first, ...
+};
+constexpr size_t frame_defect_count = 9;
+std::string_view to_string(FrameDefect defect);
+
+// A checked frame; `payload` points into the bytes that were given to read_frame().
+struct Frame {
+  FrameHeader header;
+  ByteView payload;
+};
+
+// Deterministic: the same header and payload give the same bytes.
+Bytes write_frame(const FrameHeader& header, ByteView payload);
+
+// Checks everything of the envelope; the payload's inside is the codec's business. Safe on hostile input: no allocation
+// beyond what the given bytes justify, never a crash.
+std::variant<Frame, FrameDefect> read_frame(ByteView bytes);
+
+}  // namespace joulespool::wire

@@ -1,0 +1,33 @@
+// Parts that several protobuf messages share, to and from our own types. Inside this room only.
+#pragma once
+
+#include "agent/base/int128.h"
+#include "agent/wire/frame.pb.h"
+#include "agent/wire/types.h"
+
+namespace joulespool::v1 {}
+
+namespace joulespool::wire {
+
+namespace v1 = ::joulespool::v1;
+
+inline void put(int128 value, v1::Int128& proto) {
+  proto.set_high(high_half(value));
+  proto.set_low(low_half(value));
+}
+inline int128 get(const v1::Int128& proto) { return join_halves(proto.high(), proto.low()); }
+
+inline void put(const UtcMap& map, v1::UtcMap& proto) {
+  proto.set_sample_id(map.sample_id);
+  proto.set_utc_ns(map.utc_ns);
+  proto.set_counter_rate_hz(map.counter_rate_hz);
+  proto.set_quality(static_cast<v1::UtcMap::Quality>(map.quality));
+}
+inline UtcMap get(const v1::UtcMap& proto) {
+  const auto quality = proto.quality() >= 0 && proto.quality() <= 3 ? static_cast<UtcQuality>(proto.quality()) : UtcQuality::unknown;
+  return {proto.sample_id(), proto.utc_ns(), proto.counter_rate_hz(), quality};
+}
+
+inline bool is_known(v1::Lane lane) { return lane >= v1::LANE_EVENT && lane <= v1::LANE_WAVE; }
+
+}  // namespace joulespool::wire

@@ -1,0 +1,11 @@
+# JOULESPOOL_SANITIZE: what -fsanitize= gets, for all of our code (presets asan and tsan). Empty: none.
+set(JOULESPOOL_SANITIZE "" CACHE STRING "address,undefined or thread")
+add_library(joulespool_sanitizers INTERFACE)
+if(JOULESPOOL_SANITIZE)
+  set(flags -fsanitize=${JOULESPOOL_SANITIZE} -fno-omit-frame-pointer)
+  if(JOULESPOOL_SANITIZE MATCHES undefined)
+    list(APPEND flags -fno-sanitize-recover=undefined)
+  endif()
+  target_compile_options(joulespool_sanitizers INTERFACE ${flags} -Wno-error=tsan)
+  target_link_options(joulespool_sanitizers INTERFACE ${flags})
+endif()
