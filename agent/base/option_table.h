@@ -26,7 +26,7 @@ struct OptionRow {
   OptionType type = OptionType::text;
   std::string unit;        // "ms", "bytes", "" for none
   OptionValue value;       // the default
-  double min = 0, max = 0; // integer and number: inclusive range
+  double min = 0, max = 0; // integer and number: inclusive range; both 0: any finite number
   std::vector<std::string> choices;   // choice
   Reload reload = Reload::restart;
   bool secret = false;     // shown as ***
@@ -52,20 +52,25 @@ class Options {
     return std::get<std::vector<std::string>>(at(key).value);
   }
   void set(const std::string& key, OptionSetting setting) { settings_[key] = std::move(setting); }
+  // Of one table of an array: "joulespool.toml:14", or the origin given with the inline text.
+  [[nodiscard]] const std::string& origin() const { return origin_; }
+  void set_origin(std::string origin) { origin_ = std::move(origin); }
 
  private:
+  std::string origin_;
   std::map<std::string, OptionSetting, std::less<>> settings_;
 };
 
 using OptionTable = std::vector<OptionRow>;
 
-// What the caller gives, least important first: defaults < file < environment < flags.
+// What the caller gives, least important first: defaults < file < environment < flags. Numbers with the unit bytes, us, ms or
+// s may have a suffix ("8MiB", "2s"), in the file as a text. In the environment, elements of a list are separated by commas.
 struct OptionSources {
   std::string file_name;                                    // for messages; empty: no file
   std::string file_text;                                    // TOML
   std::map<std::string, std::string> environment;           // all of it; only names that begin with `prefix` are looked at
   std::string environment_prefix = "JOULESPOOL_";
-  std::vector<std::string> environment_ignored = {};        // names with the prefix that belong to somebody else
+  std::vector<std::string> environment_ignored = {};        // names with the prefix that belong to somebody else; "X_*": all that begin so
   std::vector<std::pair<std::string, std::string>> flags;   // key, text; a list's flag may come several times
   std::vector<std::string> tables_ignored = {};             // names of arrays of tables that the caller reads itself ("device")
 };
@@ -76,11 +81,13 @@ Result<Options> resolve_options(const OptionTable& table, const OptionSources& s
 
 // An array of tables ([[device]]) of the same file, each resolved with a table of its own.
 Result<std::vector<Options>> resolve_table_array(const OptionTable& table, std::string_view name, const OptionSources& sources);
-// The same from text "key=value,key=value" (a repeated flag).
+// The same from text "key=value,key=value" (a repeated flag). `key` alone means true; elements of a list are separated by
+// semicolons; values with commas can be given in a file only.
 Result<Options> resolve_inline(const OptionTable& table, const std::string& text, const std::string& origin);
 
 std::string option_to_text(const OptionValue& value);
-// Markdown for docs/reference: one section per first part of the keys.
+// Markdown for docs/reference: one section per first part of the keys; keys of one part come first and without a heading.
+// Without a prefix, no names of the environment are shown.
 std::string option_reference(const OptionTable& table, std::string_view environment_prefix);
 // "JOULESPOOL_SPOOL_COMMIT_WINDOW_MS".
 std::string environment_name(std::string_view prefix, std::string_view key);
