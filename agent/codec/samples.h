@@ -17,11 +17,18 @@ struct PackedSignal {
   wire::ByteView data;         // least significant bit first; (count * bits + 7) / 8 bytes
 };
 
+constexpr uint64_t samples_per_frame_max = 1 << 20;         // bounds what a decoder allocates: 4 MiB per signal
+constexpr uint64_t packed_elements_per_frame_max = 1 << 24;
+
+// The power of a sample as every reader computes it: the float32 product; the quiet NaN 0x7FC00000 where that is a NaN, because
+// processors differ in the NaN they make.
+float product(float i, float v);
+
 // What is encoded: consecutive samples without a gap. Spans must outlive the call only.
 struct SampleRun {
   std::span<const float> i;  // A
   std::span<const float> v;  // V, as many as i
-  std::span<const float> p;  // W: empty if p is the float32 product everywhere, else as many as i
+  std::span<const float> p;  // W: empty if p is product(i, v) everywhere, else as many as i
   std::span<const PackedSignal> packed;
 };
 
@@ -49,10 +56,12 @@ class SampleEncoder {
   ~SampleEncoder();
   SampleEncoder(SampleEncoder&&) noexcept;
   SampleEncoder& operator=(SampleEncoder&&) noexcept;
-  // The payload; valid until the next call.
+  // At most samples_per_frame_max samples. The payload; valid until the next call.
   wire::ByteView encode(const SampleRun& run);
 
  private:
+  void add_power(const SampleRun& run);
+
   std::unique_ptr<SectionWriter> sections_;
   std::vector<uint32_t> corrections_;
 };

@@ -19,7 +19,7 @@ enum class Coding : uint8_t {
   raw = 0,      // elements as they are, little-endian
   shuffled = 1, // bytes of equal significance side by side (all byte 0, all byte 1, ...), then one zstd frame
   zstd = 2,     // one zstd frame of the elements as they are
-  sparse = 3,   // one zstd frame of (varint distance, uint32 xor) pairs against a prediction: only where it was wrong
+  sparse = 3,   // one zstd frame of (varint distance from the last corrected element, first from -1; uint32 xor) pairs
 };
 
 constexpr size_t section_header_bytes = 20;
@@ -57,6 +57,7 @@ class SectionWriter {
  private:
   struct Zstd;
   wire::ByteView compress(wire::ByteView bytes);
+  void append(SectionHeader header, wire::ByteView data);
 
   std::unique_ptr<Zstd> zstd_;
   wire::Bytes out_;

@@ -1,0 +1,213 @@
+#include "agent/codec/section.h"
+
+#include <zstd.h>
+
+#include <cstring>
+
+namespace joulespool::codec {
+namespace {
+
+// Level 1: on the noise that is left after shuffling, higher levels cost 2 to 9 times as much and gain nothing.
+constexpr int zstd_level = 1;
+
+template <class Integer>
+void put_le(std::byte* at, Integer value) {
+  for (size_t k = 0; k < sizeof value; ++k) at[k] = static_cast<std::byte>(value >> (8 * k));
+}
+
+uint32_t get_le32(const std::byte* at) {
+  uint32_t value = 0;
+  for (size_t k = 0; k < 4; ++k) value |= static_cast<uint32_t>(at[k]) << (8 * k);
+  return value;
+}
+
+size_t element_bytes(const SectionHeader& header) { return (uint64_t{header.count} * header.bits + 7) / 8; }
+
+bool is_known_width(uint8_t bits) { return bits == 1 || bits == 4 || bits == 32 || bits == 64 || bits == 128; }
+
+// Byte k of every element side by side. The width is a constant so that the compiler unrolls the inner loop.
+template <size_t width>
+void shuffle(const std::byte* from, std::byte* to, size_t count) {
+  for (size_t at = 0; at < count; ++at)
+    for (size_t k = 0; k < width; ++k) to[k * count + at] = from[at * width + k];
+}
+
+template <size_t width>
+void unshuffle(const std::byte* from, std::byte* to, size_t count) {
+  for (size_t at = 0; at < count; ++at)
+    for (size_t k = 0; k < width; ++k) to[at * width + k] = from[k * count + at];
+}
+
+void shuffle_bits(uint8_t bits, const std::byte* from, std::byte* to, size_t count) {
+  if (bits == 32) shuffle<4>(from, to, count);
+  else if (bits == 64) shuffle<8>(from, to, count);
+  else shuffle<16>(from, to, count);
+}
+
+void unshuffle_bits(uint8_t bits, const std::byte* from, std::byte* to, size_t count) {
+  if (bits == 32) unshuffle<4>(from, to, count);
+  else if (bits == 64) unshuffle<8>(from, to, count);
+  else unshuffle<16>(from, to, count);
+}
+
+void append_varint(wire::Bytes& out, uint64_t value) {
+  for (; value >= 128; value >>= 7) out.push_back(static_cast<std::byte>(value | 128));
+  out.push_back(static_cast<std::byte>(value));
+}
+
+bool take_varint(wire::ByteView& from, uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 35 && !from.empty(); shift += 7) {
+    const auto byte = static_cast<uint64_t>(from.front());
+    from = from.subspan(1);
+    value |= (byte & 127) << shift;
+    if (byte < 128) return true;
+  }
+  return false;
+}
+
+Error damaged(const SectionHeader& header, std::string_view what) {
+  return {Errc::damaged, "section of signal " + std::to_string(header.signal) + ": " + std::string(what)};
+}
+
+// Exactly `size` bytes out of one zstd frame.
+Result<wire::Bytes> decompress(const Section& section, size_t size) {
+  if (ZSTD_getFrameContentSize(section.data.data(), section.data.size()) != size)
+    return damaged(section.header, "compressed size does not match its count");
+  wire::Bytes out(size);
+  const size_t got = ZSTD_decompress(out.data(), out.size(), section.data.data(), section.data.size());
+  if (ZSTD_isError(got) != 0) return damaged(section.header, ZSTD_getErrorName(got));
+  return out;
+}
+
+}  // namespace
+
+struct SectionWriter::Zstd {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  Zstd() = default;
+  Zstd(const Zstd&) = delete;
+  Zstd& operator=(const Zstd&) = delete;
+  ~Zstd() { ZSTD_freeCCtx(context); }
+};
+
+SectionWriter::SectionWriter() : zstd_(std::make_unique<Zstd>()) {}
+SectionWriter::~SectionWriter() = default;
+
+void SectionWriter::clear() { out_.clear(); }
+
+// Empty when it did not get smaller.
+wire::ByteView SectionWriter::compress(wire::ByteView bytes) {
+  compressed_.resize(ZSTD_compressBound(bytes.size()));
+  const size_t size = ZSTD_compressCCtx(zstd_->context, compressed_.data(), compressed_.size(), bytes.data(), bytes.size(), zstd_level);
+  if (ZSTD_isError(size) != 0 || size >= bytes.size()) return {};
+  return wire::ByteView(compressed_).first(size);
+}
+
+void SectionWriter::append(SectionHeader header, wire::ByteView data) {
+  const size_t at = out_.size();
+  out_.resize(at + section_header_bytes + data.size());
+  std::byte* to = out_.data() + at;
+  to[0] = static_cast<std::byte>(header.signal);
+  to[1] = static_cast<std::byte>(header.coding);
+  to[2] = static_cast<std::byte>(header.bits);
+  to[3] = std::byte{0};
+  put_le(to + 4, header.count);
+  put_le(to + 8, header.offset);
+  put_le(to + 12, header.stride);
+  put_le(to + 16, static_cast<uint32_t>(data.size()));
+  if (!data.empty()) std::memcpy(to + section_header_bytes, data.data(), data.size());
+}
+
+void SectionWriter::add(SectionHeader header, wire::ByteView elements) {
+  wire::ByteView plain = elements;
+  header.coding = Coding::zstd;
+  if (header.bits >= 32) {
+    shuffled_.resize(elements.size());
+    shuffle_bits(header.bits, elements.data(), shuffled_.data(), header.count);
+    plain = shuffled_;
+    header.coding = Coding::shuffled;
+  }
+  const wire::ByteView smaller = compress(plain);
+  if (!smaller.empty()) return append(header, smaller);
+  header.coding = Coding::raw;
+  append(header, elements);
+}
+
+void SectionWriter::add_corrections(SectionHeader header, std::span<const uint32_t> xors) {
+  shuffled_.clear();
+  int64_t last = -1;
+  for (size_t at = 0; at < xors.size(); ++at) {
+    if (xors[at] == 0) continue;
+    append_varint(shuffled_, static_cast<uint64_t>(static_cast<int64_t>(at) - last));
+    last = static_cast<int64_t>(at);
+    shuffled_.resize(shuffled_.size() + 4);
+    put_le(shuffled_.data() + shuffled_.size() - 4, xors[at]);
+  }
+  if (shuffled_.empty()) return;
+  header.coding = Coding::sparse;
+  compressed_.resize(ZSTD_compressBound(shuffled_.size()));  // kept even if a few bytes longer: sparse has no raw form
+  const size_t size =
+      ZSTD_compressCCtx(zstd_->context, compressed_.data(), compressed_.size(), shuffled_.data(), shuffled_.size(), zstd_level);
+  append(header, wire::ByteView(compressed_).first(size));
+}
+
+Result<std::vector<Section>> read_sections(wire::ByteView payload) {
+  std::vector<Section> sections;
+  size_t at = 0;
+  while (at < payload.size()) {
+    const std::string where = "payload at byte " + std::to_string(at) + ": ";
+    if (payload.size() - at < section_header_bytes) return Error{Errc::damaged, where + "a section header is cut off"};
+    const std::byte* from = payload.data() + at;
+    SectionHeader header{static_cast<uint8_t>(from[0]), static_cast<Coding>(from[1]), static_cast<uint8_t>(from[2]), get_le32(from + 4),
+                         get_le32(from + 8), get_le32(from + 12), get_le32(from + 16)};
+    at += section_header_bytes;
+    if (header.size > payload.size() - at) return Error{Errc::damaged, where + "a section is longer than the payload"};
+    sections.push_back({header, payload.subspan(at, header.size)});
+    at += header.size;
+  }
+  return sections;
+}
+
+Result<wire::Bytes> section_elements(const Section& section) {
+  const SectionHeader& header = section.header;
+  if (!is_known_width(header.bits)) return damaged(header, "unknown width of " + std::to_string(header.bits) + " bits");
+  const size_t size = element_bytes(header);
+  switch (header.coding) {
+    case Coding::raw:
+      if (section.data.size() != size) return damaged(header, "raw size does not match its count");
+      return wire::Bytes(section.data.begin(), section.data.end());
+    case Coding::zstd: return decompress(section, size);
+    case Coding::shuffled: {
+      if (header.bits < 32) return damaged(header, "packed bits cannot be shuffled");
+      auto shuffled = decompress(section, size);
+      if (!shuffled) return shuffled;
+      wire::Bytes out(size);
+      unshuffle_bits(header.bits, shuffled->data(), out.data(), header.count);
+      return out;
+    }
+    case Coding::sparse: break;
+  }
+  return damaged(header, "coding " + std::to_string(static_cast<int>(header.coding)) + " does not hold elements");
+}
+
+Result<std::vector<uint32_t>> section_corrections(const Section& section) {
+  const SectionHeader& header = section.header;
+  constexpr uint64_t pair_bytes_max = 5 + 4;
+  const auto size = ZSTD_getFrameContentSize(section.data.data(), section.data.size());
+  if (header.coding != Coding::sparse || header.bits != 32 || size > header.count * pair_bytes_max)
+    return damaged(header, "not a list of corrections");
+  const auto bytes = decompress(section, size);
+  if (!bytes) return bytes.error();
+  std::vector<uint32_t> xors(header.count);
+  uint64_t at = 0;  // one past the last corrected element
+  for (wire::ByteView left = *bytes; !left.empty(); left = left.subspan(4)) {
+    uint64_t distance = 0;
+    if (!take_varint(left, distance) || left.size() < 4 || distance == 0 || distance > header.count - at)
+      return damaged(header, "a correction is outside the section");
+    at += distance;
+    xors[at - 1] = get_le32(left.data());
+  }
+  return xors;
+}
+
+}  // namespace joulespool::codec

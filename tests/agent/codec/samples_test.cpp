@@ -1,0 +1,162 @@
+#include "agent/codec/samples.h"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+namespace {
+
+using namespace joulespool::codec;
+using joulespool::Errc;
+using joulespool::wire::Bytes;
+using joulespool::wire::ByteView;
+
+std::vector<float> random_bits(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<float> values(count);
+  for (float& value : values) value = std::bit_cast<float>(static_cast<uint32_t>(random()));
+  return values;
+}
+
+std::vector<float> quiet_current(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> noise(1e-6F, 9e-9F);
+  std::vector<float> values(count);
+  for (float& value : values) value = noise(random);
+  return values;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+}
+
+Bytes copy(ByteView view) { return {view.begin(), view.end()}; }
+
+const float odd_values[] = {0.0F, -0.0F, 1e-42F, -1e-45F, std::numeric_limits<float>::infinity(),
+                            std::bit_cast<float>(0x7FC12345U), std::bit_cast<float>(0xFFFFFFFFU), std::bit_cast<float>(0x7F800001U)};
+
+}  // namespace
+
+TEST_CASE("codec: every bit pattern of i and v comes back, power as the product") {
+  SampleEncoder encoder;
+  for (const size_t count : {size_t{0}, size_t{1}, size_t{2}, size_t{1000}, size_t{70001}}) {
+    std::vector<float> i = random_bits(count, 1), v = random_bits(count, 2);
+    for (size_t at = 0; at < std::min(count, std::size(odd_values)); ++at) i[at] = odd_values[at];
+    const auto decoded = decode_samples(encoder.encode({i, v, {}, {}}), codec_1, count);
+    REQUIRE(decoded.ok());
+    CHECK(same_bits(decoded->i, i));
+    CHECK(same_bits(decoded->v, v));
+    for (size_t at = 0; at < count; ++at)
+      REQUIRE(std::bit_cast<uint32_t>(decoded->p[at]) == std::bit_cast<uint32_t>(product(i[at], v[at])));
+  }
+}
+
+TEST_CASE("codec: a source's own power comes back bit for bit, sparse or dense") {
+  SampleEncoder encoder;
+  const std::vector<float> i = quiet_current(20000, 3), v(20000, 1.8F);
+  for (const uint32_t every : {1U, 3U, 50U, 19999U}) {
+    std::vector<float> p(i.size());
+    for (size_t at = 0; at < p.size(); ++at) {
+      p[at] = product(i[at], v[at]);
+      if (at % every == 0) p[at] = std::bit_cast<float>(std::bit_cast<uint32_t>(p[at]) ^ 1U);
+    }
+    p.back() = std::bit_cast<float>(0xFFC0FFEEU);
+    const auto decoded = decode_samples(encoder.encode({i, v, p, {}}), codec_1, i.size());
+    REQUIRE(decoded.ok());
+    CHECK(same_bits(decoded->p, p));
+  }
+}
+
+TEST_CASE("codec: power that is the product costs nothing") {
+  SampleEncoder encoder;
+  const std::vector<float> i = quiet_current(10000, 4), v(10000, 3.3F);
+  std::vector<float> p;
+  for (size_t at = 0; at < i.size(); ++at) p.push_back(product(i[at], v[at]));
+  const size_t without = encoder.encode({i, v, {}, {}}).size();
+  CHECK(encoder.encode({i, v, p, {}}).size() == without);
+}
+
+TEST_CASE("codec: ranges and GPI come back with their place and stride") {
+  SampleEncoder encoder;
+  const std::vector<float> i(100), v(100);
+  Bytes bits(25), nibbles(50);
+  for (size_t at = 0; at < bits.size(); ++at) bits[at] = static_cast<std::byte>(at * 37);
+  const PackedSignal packed[] = {{16, 1, 2, 1, 200, bits}, {4, 4, 0, 2, 100, nibbles}};
+  const auto decoded = decode_samples(encoder.encode({i, v, {}, packed}), codec_1, 100);
+  REQUIRE(decoded.ok());
+  REQUIRE(decoded->packed.size() == 2);
+  CHECK(decoded->packed[0].signal == 16);
+  CHECK(decoded->packed[0].offset == 2);
+  CHECK(decoded->packed[0].count == 200);
+  CHECK(decoded->packed[0].data == bits);
+  CHECK(decoded->packed[1].stride == 2);
+  CHECK(decoded->packed[1].data == nibbles);
+}
+
+TEST_CASE("codec: the same samples give the same bytes, and quiet signals get small") {
+  const std::vector<float> i = quiet_current(50000, 5), v(50000, 3.3F);
+  SampleEncoder one, two;
+  two.encode({v, i, {}, {}});
+  const Bytes first = copy(one.encode({i, v, {}, {}}));
+  CHECK(first == copy(two.encode({i, v, {}, {}})));
+  CHECK(first.size() < i.size() * 4);
+}
+
+TEST_CASE("codec: a payload cut anywhere is refused") {
+  SampleEncoder encoder;
+  const std::vector<float> i = quiet_current(500, 6), v(500, 1.8F);
+  const Bytes payload = copy(encoder.encode({i, v, {}, {}}));
+  for (size_t size = 0; size < payload.size(); ++size) {
+    CAPTURE(size);
+    CHECK_FALSE(decode_samples(ByteView(payload).first(size), codec_1, 500).ok());
+  }
+}
+
+TEST_CASE("codec: flipped bits give an error or samples, never more") {
+  SampleEncoder encoder;
+  const std::vector<float> i = quiet_current(300, 7), v = quiet_current(300, 8);
+  std::vector<float> p = random_bits(300, 9);
+  for (size_t at = 0; at < 290; ++at) p[at] = product(i[at], v[at]);
+  const Bytes payload = copy(encoder.encode({i, v, p, {}}));
+  size_t refused = 0;
+  for (size_t bit = 0; bit < payload.size() * 8; ++bit) {
+    Bytes flipped = payload;
+    flipped[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+    const auto decoded = decode_samples(flipped, codec_1, 300);
+    refused += decoded.ok() ? 0U : 1U;
+    if (decoded) {
+      CHECK(decoded->i.size() == 300);
+    }
+  }
+  CHECK(refused > 0);
+}
+
+TEST_CASE("codec: claims beyond the limits are refused before anything is allocated") {
+  SampleEncoder encoder;
+  const std::vector<float> i(10), v(10);
+  const Bytes payload = copy(encoder.encode({i, v, {}, {}}));
+  CHECK(decode_samples(payload, codec_1, uint64_t{1} << 60).error().code == Errc::damaged);
+  CHECK(decode_samples(payload, codec_1, 11).error().code == Errc::damaged);
+  CHECK(decode_samples(payload, 99, 10).error().code == Errc::usage);
+  Bytes huge = payload;
+  for (size_t at = 4; at < 8; ++at) huge[at] = std::byte{0xFF};
+  CHECK(decode_samples(huge, codec_1, 10).error().code == Errc::damaged);
+}
+
+TEST_CASE("codec: sections of signals that are not known are skipped and counted") {
+  SampleEncoder encoder;
+  const std::vector<float> i(10, 1.0F), v(10, 2.0F);
+  Bytes payload = copy(encoder.encode({i, v, {}, {}}));
+  Bytes unknown(section_header_bytes);
+  unknown[0] = std::byte{200};
+  unknown[1] = std::byte{77};
+  payload.insert(payload.end(), unknown.begin(), unknown.end());
+  const auto decoded = decode_samples(payload, codec_1, 10);
+  REQUIRE(decoded.ok());
+  CHECK(decoded->sections_skipped == 1);
+  CHECK(same_bits(decoded->i, i));
+}
