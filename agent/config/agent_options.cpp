@@ -1,0 +1,88 @@
+#include <algorithm>
+
+#include "agent/config/option_rules.h"
+#include "agent/wire/frame.h"
+
+namespace joulespool::config {
+namespace {
+
+constexpr double kibi = 1024;
+constexpr double mebi = kibi * kibi;
+constexpr double tebi = mebi * mebi;
+
+OptionRow text(std::string key, std::string value, std::string doc, std::function<Status(const OptionValue&)> check = {}) {
+  OptionRow row;
+  row.key = std::move(key);
+  row.value = std::move(value);
+  row.doc = std::move(doc);
+  row.check = std::move(check);
+  return row;
+}
+
+OptionRow integer(std::string key, std::string unit, int64_t value, double min, double max, std::string doc) {
+  OptionRow row = text(std::move(key), "", std::move(doc));
+  row.type = OptionType::integer;
+  row.unit = std::move(unit);
+  row.value = value;
+  row.min = min;
+  row.max = max;
+  return row;
+}
+
+OptionRow choice(std::string key, std::string value, std::vector<std::string> choices, std::string doc) {
+  OptionRow row = text(std::move(key), std::move(value), std::move(doc));
+  row.type = OptionType::choice;
+  row.choices = std::move(choices);
+  return row;
+}
+
+OptionRow secret(OptionRow row) {
+  row.secret = true;
+  return row;
+}
+
+OptionRow label_list() {
+  OptionRow row = text("labels", "", "Labels that every frame carries, each key=value.", check_labels);
+  row.type = OptionType::list;
+  row.value = std::vector<std::string>();
+  return row;
+}
+
+OptionTable make_table() {
+  return {
+      text("host", "", "Name of this machine in topics and frames: a-z, 0-9 and '-', at most 63. Empty: the hostname in lower case.",
+           check_id_or_empty),
+      label_list(),
+      text("spool.directory", "/var/lib/joulespool/spool", "Where frames wait until Kinesis has them. One agent per directory.",
+           check_not_empty),
+      integer("spool.budget-bytes", "bytes", 1024 * 1024 * 1024, 16 * mebi, 64 * tebi,
+              "Disk space for the whole spool. Beyond it the least important and oldest frames are dropped, each with a gap record."),
+      integer("spool.commit-window-ms", "ms", 250, 10, 10000, "How often frames are written to disk: what a power cut can take at most."),
+      integer("frame.size-max-bytes", "bytes", wire::frame_size_max_default, 16 * kibi, mebi - 4 * kibi,
+              "Largest frame. The broker must take messages of this size: AWS IoT Core takes 128 KiB."),
+      integer("stat.window-us", "us", 1000, 100, 1e6, "Length of a window of lane stat."),
+      choice("wave.mode", "off", {"off", "keep", "upload"},
+             "Samples at full rate: not stored, kept on this machine while there is room, or uploaded."),
+      integer("device.ring-ms", "ms", 2000, 100, 60000,
+              "How much of a device's samples may wait in memory for the writer. What does not fit is an overrun gap."),
+      text("mqtt.uri", "tcp://127.0.0.1:1883", "The broker: tcp://host:port.", check_mqtt_uri),
+      text("mqtt.client-id", "", "Name at the broker. Empty: joulespool-<host>."),
+      text("mqtt.username", "", "User at the broker. Empty: none."),
+      secret(text("mqtt.password", "", "Password at the broker; rather in the environment than in a file others can read.")),
+      integer("mqtt.keep-alive-s", "s", 20, 5, 3600, "Longest silence on the connection; a dead one is noticed after 1.5 times that."),
+      integer("uplink.window-bytes", "bytes", 8 * 1024 * 1024, mebi, 1024 * mebi, "Bytes on the way to Kinesis without an ack, at most."),
+      integer("uplink.window-frames", "", 512, 1, 65536, "Frames on the way to Kinesis without an ack, at most."),
+      integer("uplink.ack-timeout-ms", "ms", 5000, 100, 600000, "A frame without an ack after this time is sent again."),
+      integer("uplink.state-interval-ms", "ms", 5000, 100, 600000, "How often the agent's state is published."),
+      choice("log.level", "info", {"debug", "info", "warning", "error"}, "Least important log lines on stderr."),
+  };
+}
+
+}  // namespace
+
+const OptionTable& agent_options() {
+  static const OptionTable table = make_table();
+  return table;
+}
+
+}  // namespace joulespool::config

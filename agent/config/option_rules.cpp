@@ -1,0 +1,70 @@
+#include "agent/config/option_rules.h"
+
+#include <set>
+
+#include "agent/base/units.h"
+#include "agent/wire/frame.h"
+
+namespace joulespool::config {
+namespace {
+
+Error must_be(const std::string& what) { return {Errc::usage, "must be " + what}; }
+
+const std::string& text_of(const OptionValue& value) { return std::get<std::string>(value); }
+
+bool is_port(std::string_view text) {
+  if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  const int port = std::stoi(std::string(text));
+  return port >= 1 && port <= 65535;
+}
+
+}  // namespace
+
+Status check_not_empty(const OptionValue& value) {
+  if (text_of(value).empty()) return must_be("a text that is not empty");
+  return {};
+}
+
+Status check_id_or_empty(const OptionValue& value) {
+  if (!text_of(value).empty() && !wire::is_valid_id(text_of(value)))
+    return must_be("1 to 63 of a-z, 0-9 and '-', not beginning with '-'");
+  return {};
+}
+
+Status check_utc_or_empty(const OptionValue& value) {
+  if (!text_of(value).empty() && !parse_utc(text_of(value)))
+    return must_be("a time like 2026-01-02T03:04:05.678Z (UTC) or @<seconds since 1970>");
+  return {};
+}
+
+Status check_mqtt_uri(const OptionValue& value) {
+  constexpr std::string_view allowed = "tcp://host:port";
+  std::string_view uri = text_of(value);
+  constexpr std::string_view scheme = "tcp://";
+  if (!uri.starts_with(scheme)) return must_be(std::string(allowed));
+  uri.remove_prefix(scheme.size());
+  const size_t colon = uri.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || !is_port(uri.substr(colon + 1))) return must_be(std::string(allowed));
+  return {};
+}
+
+Status check_labels(const OptionValue& value) {
+  const auto& labels = std::get<std::vector<std::string>>(value);
+  if (labels.size() > wire::labels_max) return must_be("at most " + std::to_string(wire::labels_max) + " labels");
+  std::set<std::string> keys;
+  for (const std::string& text : labels) {
+    const wire::Label label = split_label(text);
+    const bool sized = !label.key.empty() && label.key.size() <= wire::label_bytes_max && label.value.size() <= wire::label_bytes_max;
+    if (text.find('=') == std::string::npos || !sized)
+      return must_be("key=value, both at most " + std::to_string(wire::label_bytes_max) + " bytes");
+    if (!keys.insert(label.key).second) return must_be("labels with different keys: '" + label.key + "' comes twice");
+  }
+  return {};
+}
+
+wire::Label split_label(const std::string& text) {
+  const size_t equals = text.find('=');
+  return {text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
+}
+
+}  // namespace joulespool::config

@@ -1,0 +1,17 @@
+// Rules of rows that a type and a range cannot say. Inside this room only.
+#pragma once
+
+#include "agent/config/settings.h"
+
+namespace joulespool::config {
+
+Status check_not_empty(const OptionValue& value);
+Status check_id_or_empty(const OptionValue& value);
+Status check_utc_or_empty(const OptionValue& value);
+Status check_mqtt_uri(const OptionValue& value);
+Status check_labels(const OptionValue& value);
+
+// "key=value" in its parts; check_labels has passed.
+wire::Label split_label(const std::string& text);
+
+}  // namespace joulespool::config

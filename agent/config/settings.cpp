@@ -1,0 +1,231 @@
+#include "agent/config/settings.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "agent/base/units.h"
+#include "agent/config/option_rules.h"
+
+namespace joulespool::config {
+namespace {
+
+constexpr uintmax_t file_bytes_max = 1024 * 1024;  // no sensible configuration comes near
+constexpr std::string_view device_table = "device";
+
+// Adds the problems of one step to those of the others, so that all are told at once.
+class Problems {
+ public:
+  template <class T>
+  void add(const Result<T>& result) {
+    if (!result) add(result.error().message);
+  }
+  void add(const std::string& message) {
+    std::istringstream lines(message);
+    for (std::string line; std::getline(lines, line);)
+      if (std::find(lines_.begin(), lines_.end(), line) == lines_.end()) lines_.push_back(line);
+  }
+  [[nodiscard]] bool empty() const { return lines_.empty(); }
+  [[nodiscard]] Error error() const {
+    std::string text;
+    for (const std::string& line : lines_) (text += text.empty() ? "" : "\n") += line;
+    return {Errc::usage, text};
+  }
+
+ private:
+  std::vector<std::string> lines_;  // each once: a file's syntax error is found by every step that reads it
+};
+
+Result<std::string> read_config_file(const std::string& path) {
+  std::error_code failure;
+  const auto size = std::filesystem::file_size(path, failure);
+  if (failure) return Error{Errc::usage, path + ": " + failure.message()};
+  if (size > file_bytes_max) return Error{Errc::usage, path + ": larger than 1 MiB: this is no configuration file"};
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) return Error{Errc::usage, path + ": cannot be read"};
+  return text.str();
+}
+
+Error device_error(const Options& options, const std::string& what) { return {Errc::usage, options.origin() + ": " + what}; }
+
+// A key that only another source knows would be ignored: say so.
+Status check_keys_fit(const Options& options, std::string_view source) {
+  constexpr std::array<std::string_view, 3> of_simulated = {"seed", "load", "faults"};
+  constexpr std::array<std::string_view, 5> of_replay = {"current-file", "voltage-file", "voltage-v", "power-file", "loop"};
+  const auto check = [&](std::string_view key, std::string_view owner) -> Status {
+    if (source == owner || options.at(key).origin == "default") return {};
+    return Error{Errc::usage, options.at(key).origin + ": " + std::string(key) + " is for source " + std::string(owner) + ", but source is " +
+                                  std::string(source)};
+  };
+  for (const std::string_view key : of_simulated)
+    if (const Status status = check(key, "simulated"); !status) return status;
+  for (const std::string_view key : of_replay)
+    if (const Status status = check(key, "replay"); !status) return status;
+  return {};
+}
+
+Status check_replay(const Options& options) {
+  if (options.text("current-file").empty()) return device_error(options, "source replay needs current-file");
+  const bool has_file = !options.text("voltage-file").empty();
+  const bool has_constant = options.at("voltage-v").origin != "default";
+  if (has_file == has_constant) return device_error(options, "source replay needs either voltage-file or voltage-v");
+  return {};
+}
+
+Result<DeviceSettings> to_device(const Options& options) {
+  const std::string& source = options.text("source");
+  if (source == "joulescope")
+    return Error{Errc::usage, options.at("source").origin + ": source = \"joulescope\": this version cannot open instruments; "
+                                                            "must be simulated or replay"};
+  if (const Status status = check_keys_fit(options, source); !status) return status.error();
+  DeviceSettings device;
+  device.origin = options.origin();
+  device.source = source == "replay" ? SourceKind::replay : SourceKind::simulated;
+  device.identity = {options.text("model") + "-" + options.text("serial"), options.text("model"), options.text("serial")};
+  if (!wire::is_valid_id(device.identity.id))
+    return Error{Errc::usage, options.at("serial").origin + ": serial = \"" + device.identity.serial +
+                                  "\": must be a-z, 0-9 and '-', at most 57"};
+  if (device.source == SourceKind::replay)
+    if (const Status status = check_replay(options); !status) return status.error();
+  device.rate_hz = options.number("rate-hz");
+  if (!options.text("origin").empty()) device.origin_utc_ns = *parse_utc(options.text("origin"));
+  device.duration_s = options.number("duration-s");
+  device.packed = options.boolean("packed");
+  device.unpaced = options.boolean("unpaced");
+  device.seed = static_cast<uint64_t>(options.integer("seed"));
+  device.load = options.text("load");
+  device.faults = options.text("faults");
+  device.current_file = options.text("current-file");
+  device.voltage_file = options.text("voltage-file");
+  device.voltage_v = options.number("voltage-v");
+  device.power_file = options.text("power-file");
+  device.loop = options.boolean("loop");
+  return device;
+}
+
+std::vector<DeviceSettings> to_devices(const std::vector<Options>& given, Problems& problems) {
+  std::vector<DeviceSettings> devices;
+  std::map<std::string, std::string> origins;
+  for (const Options& options : given) {
+    auto device = to_device(options);
+    problems.add(device);
+    if (!device) continue;
+    const auto [other, fresh] = origins.emplace(device->identity.id, device->origin);
+    if (!fresh) problems.add(device->origin + ": device " + device->identity.id + " is there already (" + other->second + "): set another serial");
+    devices.push_back(std::move(*device));
+  }
+  return devices;
+}
+
+WaveMode to_wave_mode(const std::string& text) {
+  return text == "upload" ? WaveMode::upload : text == "keep" ? WaveMode::keep : WaveMode::off;
+}
+
+Settings to_settings(const Options& options) {
+  Settings settings;
+  settings.host = options.text("host");
+  settings.spool.directory = options.text("spool.directory");
+  settings.spool.budget_bytes = static_cast<uint64_t>(options.integer("spool.budget-bytes"));
+  settings.spool.commit_window_ms = options.integer("spool.commit-window-ms");
+  settings.frame_size_max_bytes = static_cast<size_t>(options.integer("frame.size-max-bytes"));
+  settings.stat_window_us = options.integer("stat.window-us");
+  settings.wave_mode = to_wave_mode(options.text("wave.mode"));
+  settings.device_ring_ms = options.integer("device.ring-ms");
+  settings.mqtt.uri = options.text("mqtt.uri");
+  settings.mqtt.client_id = options.text("mqtt.client-id");
+  settings.mqtt.username = options.text("mqtt.username");
+  settings.mqtt.password = options.text("mqtt.password");
+  settings.mqtt.keep_alive_s = static_cast<int>(options.integer("mqtt.keep-alive-s"));
+  settings.uplink.window_bytes = static_cast<uint64_t>(options.integer("uplink.window-bytes"));
+  settings.uplink.window_frames = static_cast<size_t>(options.integer("uplink.window-frames"));
+  settings.uplink.ack_timeout_ms = options.integer("uplink.ack-timeout-ms");
+  settings.uplink.state_interval_ms = options.integer("uplink.state-interval-ms");
+  for (const std::string& label : options.list("labels")) settings.labels.push_back(split_label(label));
+  parse_log_level(options.text("log.level"), settings.log_level);
+  return settings;
+}
+
+// Defaults that depend on the machine or on other settings.
+void fill_defaults(Options& options, const std::string& hostname, Problems& problems) {
+  if (options.text("host").empty()) {
+    std::string host = hostname;
+    std::transform(host.begin(), host.end(), host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    if (!wire::is_valid_id(host))
+      problems.add("host: the hostname \"" + hostname + "\" cannot be used (1 to 63 of a-z, 0-9 and '-'): set host in the file, "
+                   "JOULESPOOL_HOST or --host");
+    options.set("host", {host, "default (hostname)"});
+  }
+  if (options.text("mqtt.client-id").empty()) options.set("mqtt.client-id", {"joulespool-" + options.text("host"), "default"});
+}
+
+// The devices of the flags, if there are any, else those of the file.
+std::vector<Options> resolve_devices(const OptionSources& sources, const std::vector<std::string>& flags, Problems& problems) {
+  const auto from_file = resolve_table_array(device_options(), device_table, sources);
+  problems.add(from_file);
+  if (flags.empty()) return from_file ? *from_file : std::vector<Options>();
+  std::vector<Options> devices;
+  for (const std::string& text : flags) {
+    const auto device = resolve_inline(device_options(), text, "flag --device");
+    problems.add(device);
+    if (device) devices.push_back(*device);
+  }
+  return devices;
+}
+
+}  // namespace
+
+std::string SettingsSources::system_hostname() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "";
+  return name.data();
+}
+
+Result<LoadedSettings> load_settings(const SettingsSources& given) {
+  OptionSources sources;
+  sources.file_name = given.file;
+  if (!given.file.empty()) {
+    auto text = read_config_file(given.file);
+    if (!text) return text.error();
+    sources.file_text = std::move(*text);
+  }
+  sources.environment = given.environment;
+  sources.environment_ignored = {"JOULESPOOL_BRIDGE_*", std::string(config_file_variable)};
+  sources.tables_ignored = {std::string(device_table)};
+  std::vector<std::string> device_flags;
+  for (const auto& flag : given.flags) {
+    if (flag.first == device_table) device_flags.push_back(flag.second);
+    else sources.flags.push_back(flag);
+  }
+
+  Problems problems;
+  const auto options = resolve_options(agent_options(), sources);
+  problems.add(options);
+  LoadedSettings loaded;
+  loaded.devices = resolve_devices(sources, device_flags, problems);
+  std::vector<DeviceSettings> devices = to_devices(loaded.devices, problems);
+  if (options) {
+    loaded.options = *options;
+    fill_defaults(loaded.options, given.hostname, problems);
+    loaded.settings = to_settings(loaded.options);
+    loaded.settings.devices = std::move(devices);
+  }
+  if (!problems.empty()) return problems.error();
+  return loaded;
+}
+
+std::string find_config_file(const std::string& given, const std::map<std::string, std::string>& environment) {
+  if (!given.empty()) return given;
+  const auto variable = environment.find(std::string(config_file_variable));
+  if (variable != environment.end() && !variable->second.empty()) return variable->second;
+  std::error_code failure;
+  return std::filesystem::exists(config_file_default, failure) ? std::string(config_file_default) : "";
+}
+
+}  // namespace joulespool::config

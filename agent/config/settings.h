@@ -1,0 +1,91 @@
+// What the agent can be told: ONE table of settings and one for each device; everything else (file, environment, flags, help,
+// reference) follows from them.
+#pragma once
+
+#include <optional>
+
+#include "agent/base/log.h"
+#include "agent/base/option_table.h"
+#include "agent/wire/types.h"
+
+namespace joulespool::config {
+
+enum class WaveMode { off, keep, upload };
+enum class SourceKind { simulated, replay };
+
+// One device, as given by [[device]] or --device.
+struct DeviceSettings {
+  std::string origin;             // where it was given, for messages: "joulespool.toml:14"
+  SourceKind source = SourceKind::simulated;
+  wire::DeviceIdentity identity;  // id = model-serial
+  double rate_hz = 0;             // samples per second; 0: the model's full rate
+  std::optional<int64_t> origin_utc_ns;  // UTC of sample_id 0; none: the moment of the first start
+  double duration_s = 0;          // ends after that much of the device's time; 0: never
+  bool packed = false;            // GPI and current range too
+  bool unpaced = false;           // as fast as it is taken instead of in real time
+  // Simulated.
+  uint64_t seed = 0;
+  std::string load;
+  std::string faults;             // what to do wrong, and when; empty: nothing
+  // Replay.
+  std::string current_file, voltage_file, power_file;  // float32 columns; voltage and power may be empty
+  double voltage_v = 0;           // where there is no voltage_file
+  bool loop = false;
+};
+
+struct Settings {
+  std::string host;
+  struct {
+    std::string directory;
+    uint64_t budget_bytes = 0;
+    int64_t commit_window_ms = 0;
+  } spool;
+  size_t frame_size_max_bytes = 0;
+  int64_t stat_window_us = 0;
+  WaveMode wave_mode = WaveMode::off;
+  int64_t device_ring_ms = 0;      // between a source and the writer
+  struct {
+    std::string uri, client_id, username, password;
+    int keep_alive_s = 0;
+  } mqtt;
+  struct {
+    uint64_t window_bytes = 0;
+    size_t window_frames = 0;
+    int64_t ack_timeout_ms = 0;
+    int64_t state_interval_ms = 0;
+  } uplink;
+  std::vector<wire::Label> labels;
+  LogLevel log_level = LogLevel::info;
+  std::vector<DeviceSettings> devices;
+};
+
+const OptionTable& agent_options();
+const OptionTable& device_options();
+
+constexpr std::string_view environment_prefix = "JOULESPOOL_";
+constexpr std::string_view config_file_variable = "JOULESPOOL_CONFIG";  // path of the file, where no --config is given
+constexpr std::string_view config_file_default = "/etc/joulespool/joulespool.toml";  // used if it is there
+
+struct SettingsSources {
+  std::string file;                                        // path; empty: none
+  std::map<std::string, std::string> environment;
+  std::vector<std::pair<std::string, std::string>> flags;  // key and text; "device" may come several times
+  std::string hostname = system_hostname();                // what `host` is by default
+
+  static std::string system_hostname();
+};
+
+// What is in force, and where each value came from.
+struct LoadedSettings {
+  Settings settings;
+  Options options;               // of agent_options(), defaults that depend on others filled in
+  std::vector<Options> devices;  // of device_options()
+};
+
+// The one way from the sources to settings. Errors: usage, all problems at once, one a line, with file and line.
+Result<LoadedSettings> load_settings(const SettingsSources& sources);
+
+// --config if given, else the environment's, else the default place if a file is there, else empty.
+std::string find_config_file(const std::string& given, const std::map<std::string, std::string>& environment);
+
+}  // namespace joulespool::config
