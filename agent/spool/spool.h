@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,11 @@ struct DevicePosition {
   wire::Totals totals;
 };
 
+// Bytes of all frames of one commit, at most: what the write-ahead log can take without growing its index (docs/spool.md).
+constexpr uint64_t commit_bytes_max = 64ULL * 1024 * 1024;
+// victims() names at most so many frames per call: a transaction has to stay small.
+constexpr size_t victims_max = 1000;
+
 // One transaction: all of it is durable (survives a power cut) when commit() returns ok, or none of it is visible.
 struct Commit {
   std::vector<NewFrame> frames;                 // each with the next seq of its sequence
@@ -82,10 +88,10 @@ class SpoolReader {
   virtual ~SpoolReader() = default;
   [[nodiscard]] virtual std::string host() const = 0;
   [[nodiscard]] virtual uint64_t epoch() const = 0;
-  // Frames of `sequence` with seq > after_seq in seq order; at least one if there is any, then up to the limits.
-  // Bytes of damaged frames come with intact == false.
-  virtual Result<std::vector<StoredFrame>> read(const wire::FrameSequence& sequence, uint64_t after_seq, FrameState state,
-                                                size_t frames_max, size_t bytes_max) = 0;
+  // Frames of `sequence` in `state` (nullopt: any) with seq > after_seq in seq order; at least one if there is any, then up to
+  // the limits. Bytes of damaged frames come with intact == false (empty, if they cannot be read at all).
+  virtual Result<std::vector<StoredFrame>> read(const wire::FrameSequence& sequence, uint64_t after_seq,
+                                                std::optional<FrameState> state, size_t frames_max, size_t bytes_max) = 0;
   // The same without the bytes (cheap), queued and kept ones.
   virtual Result<std::vector<FrameInfo>> list(const wire::FrameSequence& sequence, uint64_t after_seq, size_t frames_max) = 0;
   virtual Result<Usage> usage() = 0;
@@ -99,14 +105,18 @@ class SpoolWriter {
   [[nodiscard]] virtual uint64_t epoch() const = 0;
   // The seq that the next frame of this sequence must have.
   [[nodiscard]] virtual uint64_t next_seq(const wire::FrameSequence& sequence) const = 0;
-  // Errors: full (no space on disk; nothing changed), usage (wrong seq: our bug; nothing changed), unreachable (I/O; the
-  // spool reopens itself at the next call).
+  // Errors: full (no space on disk; nothing changed), usage (wrong seq, too many bytes: our bug; nothing changed),
+  // unreachable (I/O; the spool reopens itself at the next call), damaged (the database is; close this writer and open a new
+  // one, which checks all of it and starts a new epoch if it must). After unreachable a commit may turn out to be stored:
+  // give it again (frames that are there already are recognised) or call positions(), after which next_seq() is right.
   virtual Status commit(const Commit& commit) = 0;
   // Frames to drop so that `bytes_needed` more stay within the budget: kept `wave` frames first, then queued ones, lowest
-  // lane (wave, stat, event) and oldest first. Event frames are never among them.
+  // lane (wave, stat, event) and oldest first. Event frames are never among them. At most victims_max at a time.
   virtual Result<std::vector<FrameInfo>> victims(uint64_t bytes_needed) = 0;
   virtual Result<Usage> usage() = 0;
   virtual Result<std::vector<DevicePosition>> positions() = 0;
+  // What a person should know and no return value said ("spool.db was damaged: moved to /x/damaged-1"); each once.
+  virtual std::vector<std::string> take_notices() { return {}; }
 };
 
 struct SpoolOptions {
