@@ -63,7 +63,7 @@ OptionTable make_table() {
       integer("stat.window-us", "us", 1000, 100, 1e6, "Length of a window of lane stat."),
       choice("wave.mode", "off", {"off", "keep", "upload"},
              "Samples at full rate: not stored, kept on this machine while there is room, or uploaded."),
-      integer("device.ring-ms", "ms", 2000, 100, 60000,
+      integer("capture.ring-ms", "ms", 2000, 100, 60000,
               "How much of a device's samples may wait in memory for the writer. What does not fit is an overrun gap."),
       text("mqtt.uri", "tcp://127.0.0.1:1883", "The broker: tcp://host:port.", check_mqtt_uri),
       text("mqtt.client-id", "", "Name at the broker. Empty: joulespool-<host>."),

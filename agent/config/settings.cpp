@@ -57,7 +57,7 @@ Error device_error(const Options& options, const std::string& what) { return {Er
 
 // A key that only another source knows would be ignored: say so.
 Status check_keys_fit(const Options& options, std::string_view source) {
-  constexpr std::array<std::string_view, 3> of_simulated = {"seed", "load", "faults"};
+  constexpr std::array<std::string_view, 4> of_simulated = {"seed", "load", "faults", "packed"};
   constexpr std::array<std::string_view, 5> of_replay = {"current-file", "voltage-file", "voltage-v", "power-file", "loop"};
   const auto check = [&](std::string_view key, std::string_view owner) -> Status {
     if (source == owner || options.at(key).origin == "default") return {};
@@ -94,10 +94,10 @@ Result<DeviceSettings> to_device(const Options& options) {
                                   "\": must be a-z, 0-9 and '-', at most 57"};
   if (device.source == SourceKind::replay)
     if (const Status status = check_replay(options); !status) return status.error();
-  device.rate_hz = options.number("rate-hz");
+  device.rate_hz = static_cast<uint32_t>(options.integer("rate-hz"));
   if (!options.text("origin").empty()) device.origin_utc_ns = *parse_utc(options.text("origin"));
   device.duration_s = options.number("duration-s");
-  device.packed = options.boolean("packed");
+  device.packed = options.list("packed");
   device.unpaced = options.boolean("unpaced");
   device.seed = static_cast<uint64_t>(options.integer("seed"));
   device.load = options.text("load");
@@ -137,7 +137,7 @@ Settings to_settings(const Options& options) {
   settings.frame_size_max_bytes = static_cast<size_t>(options.integer("frame.size-max-bytes"));
   settings.stat_window_us = options.integer("stat.window-us");
   settings.wave_mode = to_wave_mode(options.text("wave.mode"));
-  settings.device_ring_ms = options.integer("device.ring-ms");
+  settings.capture_ring_ms = options.integer("capture.ring-ms");
   settings.mqtt.uri = options.text("mqtt.uri");
   settings.mqtt.client_id = options.text("mqtt.client-id");
   settings.mqtt.username = options.text("mqtt.username");
