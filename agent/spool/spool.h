@@ -24,6 +24,7 @@ struct FrameInfo {
   uint64_t sample_id_end = 0;
   int64_t utc_first_ns = 0;
   int64_t utc_end_ns = 0;
+  uint64_t samples = 0;       // FrameHeader::samples
   uint64_t size_bytes = 0;
 };
 
@@ -110,6 +111,8 @@ class SpoolWriter {
   // one, which checks all of it and starts a new epoch if it must). After unreachable a commit may turn out to be stored:
   // give it again (frames that are there already are recognised) or call positions(), after which next_seq() is right.
   virtual Status commit(const Commit& commit) = 0;
+  // What is known of one frame. Errors: not_found.
+  virtual Result<FrameInfo> find(const wire::FrameId& id) = 0;
   // Frames to drop so that `bytes_needed` more stay within the budget: kept `wave` frames first, then queued ones, lowest
   // lane (wave, stat, event) and oldest first. Event frames are never among them. At most victims_max at a time.
   virtual Result<std::vector<FrameInfo>> victims(uint64_t bytes_needed) = 0;

@@ -1,0 +1,55 @@
+#include "agent/spool/directory_lock.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace joulespool::spool {
+namespace {
+
+// The pid is a record of fixed width, overwritten in place: that needs no space on a full disk.
+constexpr size_t record_size = 21;
+
+void write_pid(int descriptor) {
+  std::array<char, record_size + 1> record{};
+  std::snprintf(record.data(), record.size(), "%-20ld\n", static_cast<long>(::getpid()));
+  // What is written is for people; the lock holds without it.
+  [[maybe_unused]] const auto written = ::pwrite(descriptor, record.data(), record_size, 0);
+}
+
+std::string holder(int descriptor) {
+  std::array<char, record_size + 1> record{};
+  const auto size = ::pread(descriptor, record.data(), record_size, 0);
+  const long pid = size > 0 ? std::strtol(record.data(), nullptr, 10) : 0;
+  return pid > 0 ? "process " + std::to_string(pid) : "another process";
+}
+
+}  // namespace
+
+Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory) {
+  const std::string path = directory + "/lock";
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (descriptor < 0) return Error{Errc::unreachable, path + ": " + std::strerror(errno)};
+  DirectoryLock lock(descriptor);
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  if (::fcntl(descriptor, F_OFD_SETLK, &range) != 0) {
+    if (errno == EAGAIN || errno == EACCES)
+      return Error{Errc::busy, "spool " + directory + " is used by " + holder(descriptor)};
+    return Error{Errc::unreachable, path + ": " + std::strerror(errno)};
+  }
+  write_pid(descriptor);
+  return lock;
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+}  // namespace joulespool::spool

@@ -1,0 +1,157 @@
+#include "agent/spool/disk_files.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace joulespool::spool {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error system_error(const std::string& path, int number) {
+  const bool full = number == ENOSPC || number == EDQUOT;
+  return {full ? Errc::full : Errc::unreachable, path + ": " + std::strerror(number)};
+}
+
+class Descriptor {
+ public:
+  Descriptor(const std::string& path, int flags) : number_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  [[nodiscard]] int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+Status write_all(int descriptor, const std::string& path, wire::ByteView bytes) {
+  while (!bytes.empty()) {
+    const auto size = ::write(descriptor, bytes.data(), bytes.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return system_error(path, errno);
+    bytes = bytes.subspan(static_cast<size_t>(size));
+  }
+  if (::fsync(descriptor) != 0) return system_error(path, errno);
+  return {};
+}
+
+constexpr std::string_view damaged_prefix = "damaged-";
+
+// n of every damaged-<n> folder.
+std::vector<unsigned> damaged_numbers(const std::string& directory) {
+  std::vector<unsigned> numbers;
+  std::error_code failed;
+  for (fs::directory_iterator entry(directory, failed), end; !failed && entry != end; entry.increment(failed)) {
+    const std::string name = entry->path().filename().string();
+    unsigned number = 0;
+    if (!name.starts_with(damaged_prefix)) continue;
+    const auto parsed = std::from_chars(name.data() + damaged_prefix.size(), name.data() + name.size(), number);
+    if (parsed.ec == std::errc() && parsed.ptr == name.data() + name.size()) numbers.push_back(number);
+  }
+  return numbers;
+}
+
+std::string damaged_path(const std::string& directory, unsigned number) {
+  return directory + "/" + std::string(damaged_prefix) + std::to_string(number);
+}
+
+}  // namespace
+
+std::string database_path(const std::string& directory) { return directory + "/spool.db"; }
+std::string quarantine_path(const std::string& directory) { return directory + "/quarantine"; }
+
+uint64_t allocated_bytes(const std::string& file) {
+  struct stat info {};
+  if (::lstat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return 0;
+  return static_cast<uint64_t>(info.st_blocks) * 512;  // st_blocks counts 512 bytes on Linux, whatever the block size
+}
+
+uint64_t allocated_bytes_below(const std::string& directory) {
+  uint64_t bytes = 0;
+  std::error_code failed;
+  for (fs::recursive_directory_iterator entry(directory, failed), end; !failed && entry != end; entry.increment(failed))
+    bytes += allocated_bytes(entry->path().string());
+  return bytes;
+}
+
+uint64_t free_bytes(const std::string& directory) {
+  struct statvfs info {};
+  if (::statvfs(directory.c_str(), &info) != 0) return 0;
+  return static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+Status sync_directory(const std::string& directory) {
+  const Descriptor folder(directory, O_RDONLY | O_DIRECTORY);
+  if (folder.number() < 0 || ::fsync(folder.number()) != 0) return system_error(directory, errno);
+  return {};
+}
+
+Status make_directory(const std::string& directory) {
+  std::error_code failed;
+  const bool created = fs::create_directories(directory, failed);
+  if (failed) return system_error(directory, failed.value());
+  if (!created) return {};
+  const std::string parent = fs::absolute(directory, failed).parent_path().string();
+  return parent.empty() ? Status{} : sync_directory(parent);
+}
+
+Status write_durably(const std::string& path, wire::ByteView bytes) {
+  const std::string part = path + ".part";
+  Status written;
+  {
+    const Descriptor file(part, O_WRONLY | O_CREAT | O_TRUNC);
+    written = file.number() < 0 ? Status(system_error(part, errno)) : write_all(file.number(), part, bytes);
+  }
+  if (written && ::rename(part.c_str(), path.c_str()) != 0) written = system_error(path, errno);
+  if (!written) {
+    ::unlink(part.c_str());
+    return written;
+  }
+  return sync_directory(fs::path(path).parent_path().string());
+}
+
+Result<std::string> move_database_aside(const std::string& directory) {
+  const std::vector<unsigned> before = damaged_numbers(directory);
+  const unsigned number = before.empty() ? 1 : *std::max_element(before.begin(), before.end()) + 1;
+  const std::string target = damaged_path(directory, number);
+  JOULESPOOL_TRY(make_directory(target), "move a damaged database aside");
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    const std::string from = database_path(directory) + suffix;
+    if (::rename(from.c_str(), (database_path(target) + suffix).c_str()) != 0 && errno != ENOENT)
+      return system_error(from, errno).in("move a damaged database aside");
+  }
+  JOULESPOOL_TRY(sync_directory(target), "move a damaged database aside");
+  JOULESPOOL_TRY(sync_directory(directory), "move a damaged database aside");
+  std::error_code ignored;  // what cannot be removed is only in the way of the next one
+  for (const unsigned older : before) fs::remove_all(damaged_path(directory, older), ignored);
+  return target;
+}
+
+void DiskReserve::refill() {
+  if (size_bytes_ == 0 || exists(path()) || free_bytes(directory_) < 2 * size_bytes_) return;
+  const Descriptor file(path(), O_WRONLY | O_CREAT);
+  if (file.number() < 0) return;
+  if (::posix_fallocate(file.number(), 0, static_cast<off_t>(size_bytes_)) != 0) ::unlink(path().c_str());
+}
+
+bool DiskReserve::release() { return ::unlink(path().c_str()) == 0; }
+
+}  // namespace joulespool::spool

@@ -1,0 +1,132 @@
+// Thin RAII over SQLite: connection, statement, transaction; its codes as our errors. Knows nothing of frames.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+#include "agent/wire/types.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace joulespool::spool {
+
+constexpr uint64_t page_bytes = 8192;
+// The write-ahead log has this much beside each page.
+constexpr uint64_t log_frame_bytes = page_bytes + 24;
+
+// SQLite has signed 64-bit integers only: the same bits.
+constexpr int64_t to_sql(uint64_t value) { return static_cast<int64_t>(value); }
+constexpr uint64_t from_sql(int64_t value) { return static_cast<uint64_t>(value); }
+
+// full: no space (also when SQLite calls it an I/O error), damaged: the database is not sound or not one, busy: locked,
+// unreachable: I/O, permission; internal: our bug. The message has SQLite's text and extended code.
+Error sqlite_error(sqlite3* connection, int code, std::string_view where);
+
+// A failure to prepare is reported by run() and next().
+class Statement {
+ public:
+  Statement(sqlite3* connection, std::string_view sql);
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+  ~Statement();
+
+  // Runs it to the end with these values for ?1, ?2 ... Views must live until then.
+  template <class... Values>
+  Status run(const Values&... values) {
+    start(values...);
+    auto row = next();
+    return row ? Status{} : Status{row.error()};
+  }
+  // Starts anew; then next() until it says false.
+  template <class... Values>
+  void start(const Values&... values) {
+    reset();
+    int index = 0;
+    (bind(++index, values), ...);
+  }
+  // True: there is a row, its columns can be read until the next call.
+  Result<bool> next();
+  // Lets go of the row and of the read lock that comes with it.
+  void reset();
+
+  [[nodiscard]] int64_t integer(int column) const;
+  [[nodiscard]] uint64_t number(int column) const { return from_sql(integer(column)); }
+  [[nodiscard]] double real(int column) const;
+  [[nodiscard]] std::string text(int column) const;
+  [[nodiscard]] wire::Bytes blob(int column) const;
+
+ private:
+  void bind(int index, int64_t value);
+  void bind(int index, uint64_t value) { bind(index, to_sql(value)); }
+  void bind(int index, uint32_t value) { bind(index, static_cast<int64_t>(value)); }
+  void bind(int index, double value);
+  void bind(int index, std::string_view value);
+  void bind(int index, wire::ByteView value);
+
+  sqlite3* connection_;
+  sqlite3_stmt* statement_ = nullptr;
+  int code_ = 0;  // of preparing and binding
+};
+
+enum class OpenMode {
+  write,      // created if missing
+  read,       // beside a writer; needs to write -shm
+  immutable,  // nothing changes it and its log is empty; writes nothing at all
+};
+
+enum class CheckpointMode {
+  passive,  // as far as readers allow, waits for nobody
+  restart,  // waits for readers, so that the log starts again at its beginning
+};
+
+// A connection. One thread at a time.
+class Database {
+ public:
+  static Result<std::unique_ptr<Database>> open(const std::string& path, OpenMode mode);
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database();
+
+  Status execute(const std::string& sql);  // one or more statements
+  [[nodiscard]] Statement prepare(std::string_view sql) { return {connection_, sql}; }
+  // The first column of the first row; 0 if there is none.
+  Result<int64_t> integer(std::string_view sql);
+
+  // Makes the file large enough, on disk, for a database of `bytes`, in steps of `growth_bytes`: then copying the log into it
+  // never lacks space. Errors: full.
+  Status allocate(uint64_t bytes, uint64_t growth_bytes);
+  // Allocates the index of a log of that many frames. It is mapped memory: on a full disk, touching a page of it that is not
+  // allocated would kill the process (SIGBUS). Errors: full.
+  Status allocate_log_index(uint64_t log_frames);
+  Status checkpoint(CheckpointMode mode);
+  // Pages in the log after the last commit of this connection.
+  [[nodiscard]] uint64_t log_frames() const { return log_frames_; }
+
+ private:
+  Database() = default;
+  sqlite3* connection_ = nullptr;
+  uint64_t log_frames_ = 0;
+};
+
+// Rolls back when it goes out of scope without commit().
+class Transaction {
+ public:
+  explicit Transaction(Database& database) : database_(database) {}
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  ~Transaction();
+  Status begin_write() { return begin("BEGIN IMMEDIATE"); }
+  Status begin_read() { return begin("BEGIN"); }
+  Status commit();
+
+ private:
+  Status begin(const char* sql);
+  Database& database_;
+  bool open_ = false;
+};
+
+}  // namespace joulespool::spool
