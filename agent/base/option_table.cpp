@@ -30,7 +30,7 @@ std::string suggestion(std::string_view wrong, const std::vector<std::string>& k
   constexpr size_t wrong_bytes_max = 100;  // longer names are no typing errors
   if (wrong.size() > wrong_bytes_max) return "";
   const std::string* nearest = nullptr;
-  size_t distance = std::max<size_t>(2, wrong.size() / 3) + 1;
+  size_t distance = std::clamp<size_t>(wrong.size() / 3, 2, 3) + 1;
   for (const std::string& name : known) {
     const bool same_end = name.size() > wrong.size() && name.ends_with("." + std::string(wrong));
     const size_t candidate = same_end ? 0 : edit_distance(wrong, name);

@@ -119,8 +119,8 @@ std::string range_text(const OptionRow& row, const std::string& kind) {
 std::string number_to_text(double value) {
   std::array<char, 400> buffer{};
   const bool whole = std::fabs(value) < 1e16 && value == std::floor(value);
-  const auto format = whole ? std::chars_format::fixed : std::chars_format::general;
-  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format);
+  char* const end = buffer.data() + buffer.size();
+  const auto result = whole ? std::to_chars(buffer.data(), end, value, std::chars_format::fixed) : std::to_chars(buffer.data(), end, value);
   return {buffer.data(), result.ptr};
 }
 

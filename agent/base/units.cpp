@@ -1,9 +1,10 @@
 #include "agent/base/units.h"
 
 #include <array>
+#include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 
 #include "agent/base/clock.h"
@@ -43,6 +44,24 @@ int64_t read_fraction_ns(std::string_view text, size_t at) {
   }
   if (at < text.size() && text[at] == 'Z') ++at;
   return at == text.size() ? ns : -1;
+}
+
+// "@1767323045.25". Not by way of a double, which cannot hold nanoseconds of this century.
+Result<int64_t> parse_epoch_seconds(std::string_view text) {
+  constexpr int64_t seconds_end = 9'000'000'000;  // int64 nanoseconds last until the year 2262
+  int64_t seconds = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, failure] = std::from_chars(text.data() + 1, last, seconds);
+  if (failure != std::errc() || seconds < 0 || seconds >= seconds_end) return not_a_time(text);
+  const int64_t fraction = read_fraction_ns(text, static_cast<size_t>(end - text.data()));
+  if (fraction < 0 || text.back() == 'Z') return not_a_time(text);
+  return seconds * ns_per_s + fraction;
+}
+
+bool is_date(const std::tm& parts) {
+  const std::chrono::year year(parts.tm_year + 1900);
+  const auto month = static_cast<unsigned>(parts.tm_mon + 1);
+  return (year / std::chrono::month(month) / std::chrono::day(static_cast<unsigned>(parts.tm_mday))).ok();
 }
 
 }  // namespace
@@ -94,13 +113,7 @@ std::string format_utc(int64_t utc_ns, int digits) {
 }
 
 Result<int64_t> parse_utc(std::string_view text) {
-  if (!text.empty() && text.front() == '@') {
-    const std::string number(text.substr(1));
-    char* end = nullptr;
-    const double seconds = std::strtod(number.c_str(), &end);
-    if (number.empty() || *end != '\0' || !(std::fabs(seconds) < 9e9)) return not_a_time(text);
-    return static_cast<int64_t>(std::llround(seconds * 1e9));
-  }
+  if (!text.empty() && text.front() == '@') return parse_epoch_seconds(text);
   const bool shaped = text.size() >= 19 && text[4] == '-' && text[7] == '-' && (text[10] == 'T' || text[10] == ' ') &&
                       text[13] == ':' && text[16] == ':';
   if (!shaped) return not_a_time(text);
@@ -112,8 +125,7 @@ Result<int64_t> parse_utc(std::string_view text) {
   parts.tm_min = read_digits(text, 14, 2);
   parts.tm_sec = read_digits(text, 17, 2);
   const int64_t fraction = read_fraction_ns(text, 19);
-  const bool in_range = parts.tm_year >= 70 && parts.tm_year < 360 && parts.tm_mon >= 0 && parts.tm_mon < 12 &&
-                        parts.tm_mday >= 1 && parts.tm_mday <= 31 && parts.tm_hour >= 0 && parts.tm_hour < 24 &&
+  const bool in_range = parts.tm_year >= 70 && parts.tm_year < 360 && is_date(parts) && parts.tm_hour >= 0 && parts.tm_hour < 24 &&
                         parts.tm_min >= 0 && parts.tm_min < 60 && parts.tm_sec >= 0 && parts.tm_sec <= 60;
   if (!in_range || fraction < 0) return not_a_time(text);
   return static_cast<int64_t>(timegm(&parts)) * ns_per_s + fraction;
