@@ -1,6 +1,8 @@
 // Parts that several protobuf messages share, to and from our own types. Inside this room only.
 #pragma once
 
+#include <google/protobuf/stubs/logging.h>
+
 #include "agent/base/int128.h"
 #include "agent/wire/frame.pb.h"
 #include "agent/wire/types.h"
@@ -10,6 +12,13 @@ namespace joulespool::v1 {}
 namespace joulespool::wire {
 
 namespace v1 = ::joulespool::v1;
+
+// What does not parse is an error value here; without this, the library would also write a line on stderr for each bad
+// string, and whoever can publish could fill the log.
+inline const bool protobuf_is_silent = [] {
+  google::protobuf::SetLogHandler(nullptr);
+  return true;
+}();
 
 inline void put(int128 value, v1::Int128& proto) {
   proto.set_high(high_half(value));

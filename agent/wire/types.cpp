@@ -32,7 +32,7 @@ int64_t UtcMap::utc_ns_at(uint64_t id) const {
   if (counter_rate_hz <= 0) return utc_ns;
   const auto ticks = static_cast<int64_t>(id - sample_id);  // wraps to the signed difference
   const auto whole = static_cast<int64_t>(static_cast<double>(ticks) / counter_rate_hz);
-  const double rest = static_cast<double>(ticks) - static_cast<double>(whole) * counter_rate_hz;  // keeps ns over years
+  const double rest = std::fma(-static_cast<double>(whole), counter_rate_hz, static_cast<double>(ticks));  // exact: keeps ns over years
   return utc_ns + whole * ns_per_s + std::llround(rest * 1e9 / counter_rate_hz);
 }
 
