@@ -20,8 +20,7 @@ struct SampleSourceCase {
 };
 
 inline void check_blocks(CollectingSink& sink, const std::string& device) {
-  uint64_t next = 0;
-  uint64_t life = 0;
+  uint64_t next = 0, life = 0;
   for (const KeptBlock& block : sink.blocks(device)) {
     CHECK(block.sample_id >= next);  // never back, never twice
     CHECK(block.axis.counter_rate_hz > 0);
@@ -74,7 +73,6 @@ inline void check_finite_runs(const SampleSourceCase& source_case, Clock& clock)
   CHECK(!whole.saw_overlap());
   CHECK(!whole.saw_kept_memory());
 
-  // Again, from the middle.
   const auto& first = devices.front();
   const KeptBlock begin = whole.blocks(first.id).front();
   const uint64_t resume = begin.sample_id + 1'234 * uint64_t{begin.axis.decimation};
@@ -129,8 +127,7 @@ inline void check_stop(const SampleSourceCase& source_case, Clock& clock) {
 inline void check_stop_in_full_sink(const SampleSourceCase& source_case, Clock& clock) {
   const auto source = source_case.make_finite(clock);
   CollectingSink sink(0);
-  REQUIRE(source->start(sink, {}).ok());
-  REQUIRE(sink.wait_for_waits(3));
+  REQUIRE((source->start(sink, {}).ok() && sink.wait_for_waits(3)));
   source->stop();
   for (const auto& device : source->devices()) CHECK(sink.samples(device.id) == 0);
 }
@@ -147,9 +144,7 @@ inline void check_sample_source_contract(const SampleSourceCase& source_case) {
     REQUIRE(source->start(sink, {}).ok());
     REQUIRE(sink.wait_for([&] { return sink.call_count() > 0; }));
     source.reset();
-    const size_t calls = sink.call_count();
-    CHECK(calls > 0);
-  }
+  }  // a call that comes now would be caught by the sanitizers
 }
 
 }  // namespace joulespool::test
