@@ -25,7 +25,7 @@ std::vector<Batcher::Queue*> Batcher::ready_queues(int64_t now_ns) {
   return ready;
 }
 
-// False: nothing more of this queue fits; a later record must not go instead.
+// False: nothing more of this queue may go, for a later record must not go instead.
 bool Batcher::take_one(Queue& queue, Request& request, size_t& bytes) const {
   if (queue.waiting.empty() || request.records.size() >= limits_.request_records) return false;
   const size_t size = queue.waiting.front().size();
@@ -34,7 +34,16 @@ bool Batcher::take_one(Queue& queue, Request& request, size_t& bytes) const {
   request.records.push_back(std::move(queue.waiting.front()));
   queue.waiting.pop_front();
   queue.in_flight = true;
-  return true;
+  const bool was_last_again = queue.again == 1;
+  if (queue.again > 0) --queue.again;
+  return !was_last_again;
+}
+
+// Back to the front of its queue; of several, the last one first.
+void Batcher::hold_on(HeldRecord&& record) {
+  Queue& queue = queues_[record.partition_key];
+  queue.waiting.push_front(std::move(record));
+  ++queue.again;
 }
 
 std::optional<Request> Batcher::next_request(int64_t now_ns) {
@@ -69,8 +78,7 @@ void Batcher::settle(Request& request, std::span<const RecordOutcome> outcomes, 
       continue;
     }
     ++(outcomes[at] == RecordOutcome::throttled ? completed.throttled : completed.failed);
-    std::deque<HeldRecord>& waiting = queues_[record.partition_key].waiting;
-    waiting.push_front(std::move(record));
+    hold_on(std::move(record));
   }
   std::reverse(completed.stored.begin(), completed.stored.end());
 }
@@ -112,9 +120,8 @@ void Batcher::on_error(Request&& request, int64_t now_ns) {
     request_bytes_now_ = std::max(limits_.request_bytes_min, request_bytes_now_ / 2);
   }
   for (size_t at = request.records.size(); at-- > 0;) {
-    Queue& queue = queues_[request.records[at].partition_key];
-    queue.in_flight = false;
-    queue.waiting.push_front(std::move(request.records[at]));
+    queues_[request.records[at].partition_key].in_flight = false;
+    hold_on(std::move(request.records[at]));
   }
 }
 

@@ -60,11 +60,11 @@ struct Completed {
 
 // Holds accepted records until they are stored. One thread; time is an argument (monotonic ns).
 //
-// Order: each key is a FIFO with at most one request under way, and records that failed go out again before any later record of
-// their key. Inside one request Kinesis may still store a later record and refuse an earlier one of the same key (PutRecords is
-// not atomic); the earlier one follows in the key's next request. So a record can overtake only those that were in the same
-// request: at most request_records places. Readers order by seq. A request whose outcome is unknown (timeout) is sent again as
-// a whole: duplicates, which readers drop.
+// Order: each key is a FIFO with at most one request under way. Records of a request that failed go out again, in order, before
+// any later record of their key: later ones wait until all of these are stored. Inside one request Kinesis may still store a
+// later record and refuse an earlier one of the same key (PutRecords is not atomic), so a record can be overtaken by those that
+// were first sent in the same request, at most request_records, and by no others. Readers order by seq. A request whose outcome
+// is unknown (timeout) is sent again as a whole: duplicates, which readers drop.
 class Batcher {
  public:
   Batcher(const BatchLimits& limits, uint64_t seed) : limits_(limits), request_bytes_now_(limits.request_bytes), random_(seed) {}
@@ -100,12 +100,14 @@ class Batcher {
  private:
   struct Queue {
     std::deque<HeldRecord> waiting;
+    size_t again = 0;  // of these, how many at the front were sent before
     bool in_flight = false;
     unsigned failures = 0;
     int64_t retry_at_ns = 0;
   };
   std::vector<Queue*> ready_queues(int64_t now_ns);
   bool take_one(Queue& queue, Request& request, size_t& bytes) const;
+  void hold_on(HeldRecord&& record);
   void settle(Request& request, std::span<const RecordOutcome> outcomes, Completed& completed);
   void finish_keys(const std::map<std::string, std::pair<bool, bool>>& keys, int64_t now_ns);
 

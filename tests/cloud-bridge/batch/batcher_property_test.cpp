@@ -78,14 +78,30 @@ class SimulatedKinesis {
       CHECK(record.size() <= limits_.record_bytes);
       CHECK(record.frame.seq > last[record.partition_key]);
       last[record.partition_key] = record.frame.seq;
-      // Everything before it is stored, or in this very request.
-      const uint64_t before = record.frame.seq - 1;
-      CHECK((before == 0 || stored_[record.partition_key].contains(before) || holds(*request, record.partition_key, before)));
+      check_nothing_overtaken(*request, record.partition_key, record.frame.seq);
     }
     CHECK(bytes <= limits_.request_bytes);
     for (const auto& other : under_way_)
       for (const auto& record : other.records) CHECK_FALSE(last.contains(record.partition_key));
+    for (const auto& record : request->records) sent_[record.partition_key].insert(record.frame.seq);
     under_way_.push_back(std::move(*request));
+  }
+
+  // Everything before a record that goes out for the first time is stored, or goes out for the first time with it.
+  void check_nothing_overtaken(const batch::Request& request, const std::string& key, uint64_t seq) {
+    if (seq == 1 || sent_[key].contains(seq)) return;
+    const bool together = holds(request, key, seq - 1) && !sent_[key].contains(seq - 1);
+    CHECK((together || confirmed_up_to(key) >= seq - 1));
+  }
+
+  // All up to this one were reported as stored.
+  uint64_t confirmed_up_to(const std::string& key) {
+    uint64_t last = 0;
+    for (const uint64_t seq : completed_[key]) {
+      if (seq != last + 1) break;
+      last = seq;
+    }
+    return last;
   }
 
   static bool holds(const batch::Request& request, const std::string& key, uint64_t seq) {
@@ -125,7 +141,7 @@ class SimulatedKinesis {
   uint64_t fault_percent_ = 0;
   int64_t now_ = 0;
   std::vector<batch::Request> under_way_;
-  std::map<std::string, std::set<uint64_t>> added_, completed_, stored_;
+  std::map<std::string, std::set<uint64_t>> added_, sent_, completed_, stored_;
 };
 
 }  // namespace
