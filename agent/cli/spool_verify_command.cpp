@@ -1,0 +1,165 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <ostream>
+
+#include "agent/base/units.h"
+#include "agent/cli/frame_check.h"
+#include "agent/cli/frame_walk.h"
+#include "agent/cli/settings_flags.h"
+#include "agent/cli/text_output.h"
+#include "agent/wire/event.h"
+
+namespace joulespool::cli {
+namespace {
+
+struct FrameProblem {
+  wire::FrameId id;
+  std::string what;
+};
+
+struct SequenceHole {
+  wire::FrameSequence sequence;
+  Hole hole;
+};
+
+struct Findings {
+  uint64_t frames = 0;
+  uint64_t bytes = 0;
+  uint64_t quarantined_frames = 0;
+  std::vector<FrameProblem> damaged;
+  std::vector<SequenceHole> holes;  // without those that were delivered
+
+  [[nodiscard]] bool all_well() const {
+    bool explained = true;
+    for (const SequenceHole& hole : holes) explained = explained && hole.hole.cause != HoleCause::unexplained;
+    return damaged.empty() && explained;
+  }
+};
+
+using Contents = std::map<wire::FrameSequence, SequenceContent>;
+
+// Gap records name frames of another lane, of the same device and epoch.
+void take_records(const spool::StoredFrame& frame, Contents& contents) {
+  const auto read = wire::read_frame(frame.bytes);
+  if (!std::holds_alternative<wire::Frame>(read)) return;
+  const auto events = wire::read_events(std::get<wire::Frame>(read).payload);
+  if (!events) return;
+  for (const wire::Event& event : *events) {
+    const auto* gap = std::get_if<wire::Gap>(&event);
+    if (gap == nullptr || !gap->lane || !gap->frames || gap->frames->last == UINT64_MAX) continue;
+    contents[{frame.info.id.sequence.device, frame.info.id.sequence.epoch, *gap->lane}].recorded.insert(gap->frames->first, gap->frames->last + 1);
+  }
+}
+
+// The oldest frame that waits for upload now: an agent may have delivered what was there when the walk began.
+Result<uint64_t> oldest_waiting(spool::SpoolReader& reader, const wire::FrameSequence& sequence, uint64_t last_seen) {
+  const auto first = reader.read(sequence, 0, spool::FrameState::queued, 1, 0);
+  if (!first) return first.error();
+  if (!first->empty()) return first->front().info.id.seq;
+  return last_seen == 0 ? 0 : last_seen + 1;
+}
+
+Status check_sequence(spool::SpoolReader& reader, const wire::FrameSequence& sequence, Contents& contents, Findings& findings) {
+  SequenceContent& content = contents[sequence];
+  uint64_t last_queued = 0;
+  JOULESPOOL_TRY(walk_frames(reader, sequence, 0, [&](const spool::StoredFrame& frame) -> Result<bool> {
+    ++findings.frames;
+    findings.bytes += frame.bytes.size();
+    content.present.insert(frame.info.id.seq, frame.info.id.seq + 1);
+    if (frame.info.state == spool::FrameState::queued) last_queued = frame.info.id.seq;
+    if (auto problem = check_frame(frame)) findings.damaged.push_back({frame.info.id, std::move(*problem)});
+    else if (sequence.lane == wire::Lane::event) take_records(frame, contents);
+    return true;
+  }), "read frames of " + sequence.device);
+  const auto waiting = oldest_waiting(reader, sequence, last_queued);
+  if (!waiting) return waiting.error();
+  content.queued_seq_first = *waiting;
+  return {};
+}
+
+bool records_complete(const Contents& contents, const wire::FrameSequence& sequence) {
+  const auto events = contents.find({sequence.device, sequence.epoch, wire::Lane::event});
+  return events != contents.end() && events->second.present.contains(1);
+}
+
+Result<Findings> verify(spool::SpoolReader& reader) {
+  const auto usage = reader.usage();
+  if (!usage) return usage.error();
+  Findings findings;
+  findings.quarantined_frames = usage->quarantined_frames;
+  Contents contents;
+  for (const spool::LaneUsage& lane : usage->lanes) {
+    contents[lane.sequence].seq_next = lane.seq_next;
+    if (const Status status = check_sequence(reader, lane.sequence, contents, findings); !status) return status.error();
+  }
+  for (auto& [sequence, content] : contents) {
+    content.records_complete = records_complete(contents, sequence);
+    for (const Hole& hole : find_holes(content))
+      if (hole.cause != HoleCause::delivered) findings.holes.push_back({sequence, hole});
+  }
+  return findings;
+}
+
+std::string name_of(const wire::FrameSequence& sequence) {
+  return sequence.device + " " + std::string(to_string(sequence.lane)) + " epoch " + hex_id(sequence.epoch);
+}
+
+std::string explanation(HoleCause cause) {
+  if (cause == HoleCause::recorded) return "not there; a gap record says so";
+  if (cause == HoleCause::undecided) return "not there; a gap record may have been delivered already";
+  return "NOT THERE, and no gap record says why";
+}
+
+void print(const Findings& findings, std::ostream& out) {
+  for (const FrameProblem& problem : findings.damaged)
+    out << name_of(problem.id.sequence) << " seq " << problem.id.seq << ": DAMAGED: " << printable(problem.what) << '\n';
+  for (const SequenceHole& hole : findings.holes)
+    out << name_of(hole.sequence) << " seq " << hole.hole.range.first << ".." << hole.hole.range.last << ": " << explanation(hole.hole.cause) << '\n';
+  if (findings.quarantined_frames > 0) out << findings.quarantined_frames << " frames were set aside earlier as damaged or rejected\n";
+  out << findings.frames << " frames, " << format_bytes(findings.bytes) << " read: "
+      << (findings.all_well() ? "all well" : "NOT WELL") << '\n';
+}
+
+nlohmann::json to_json(const Findings& findings) {
+  nlohmann::json json = {{"version", json_version},          {"frames", findings.frames},
+                         {"bytes", findings.bytes},          {"well", findings.all_well()},
+                         {"damaged", nlohmann::json::array()}, {"holes", nlohmann::json::array()},
+                         {"quarantined_frames", findings.quarantined_frames}};
+  const auto named = [](const wire::FrameSequence& sequence) -> nlohmann::json {
+    return {{"device", sequence.device}, {"epoch", hex_id(sequence.epoch)}, {"lane", to_string(sequence.lane)}};
+  };
+  for (const FrameProblem& problem : findings.damaged) {
+    json["damaged"].push_back(named(problem.id.sequence));
+    json["damaged"].back()["seq"] = problem.id.seq;
+    json["damaged"].back()["problem"] = problem.what;
+  }
+  for (const SequenceHole& hole : findings.holes) {
+    json["holes"].push_back(named(hole.sequence));
+    json["holes"].back()["seq_first"] = hole.hole.range.first;
+    json["holes"].back()["seq_last"] = hole.hole.range.last;
+    json["holes"].back()["cause"] = to_string(hole.hole.cause);
+  }
+  return json;
+}
+
+Result<ExitCode> run(const SpoolFlags& flags, const Surroundings& surroundings) {
+  const auto place = flags.place(surroundings);
+  if (!place) return place.error();
+  const auto reader = SpoolFlags::open(*place);
+  if (!reader) return reader.error();
+  const auto findings = verify(*reader.value());
+  if (!findings) return findings.error().in("verify " + place->directory);
+  if (flags.json) surroundings.out << to_json(*findings).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  else print(*findings, surroundings.out);
+  return findings->all_well() ? exit_ok : exit_no;
+}
+
+}  // namespace
+
+Action add_spool_verify(CLI::App& app, const Surroundings& surroundings) {
+  const auto flags = SpoolFlags::add(app);
+  return [flags, &surroundings] { return run(*flags, surroundings); };
+}
+
+}  // namespace joulespool::cli
