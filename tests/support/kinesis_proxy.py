@@ -122,14 +122,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
-        mode, parameters = self.proxy.begin_request(len(body))
+        mode, parameters, mode_changed = self.proxy.begin_request(len(body))
         problem = signature_problem(self.headers, self.path, body, self.proxy.secrets, self.proxy.region,
                                     time.time() + self.proxy.clock_offset_s)
         if problem:
             self.proxy.remember_bad_signature(operation, problem)
             return self.answer_error(403, *problem)
         if mode == "slow":
-            self.proxy.wait_for_mode_change(parameters["ms"] / 1000.0)
+            mode_changed.wait(parameters["ms"] / 1000.0)
         if mode == "http_500":
             return self.answer_error(500, "InternalFailure", "internal error")
         if mode == "http_503":
@@ -289,7 +289,7 @@ class KinesisProxy:
         with self._lock:
             self._counters["requests"] += 1
             self._counters["bytes"] += size
-            return self._mode
+            return *self._mode, self._mode_changed
 
     def count_records(self, forwarded, refused):
         with self._lock:
@@ -308,11 +308,6 @@ class KinesisProxy:
         with self._lock:
             probability = self._mode[1].get("probability", 0.0)
             return {i for i in range(count) if self._random.random() < probability}
-
-    def wait_for_mode_change(self, timeout_s):
-        with self._lock:
-            changed = self._mode_changed
-        changed.wait(timeout_s)
 
     def connection_made(self, connection):
         with self._lock:

@@ -2,9 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include <atomic>
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "tests/support/scripted_http.h"
 
@@ -36,22 +35,23 @@ std::vector<std::string> operations(const HttpScript& script) {
   return names;
 }
 
-// Moves the clock whenever ensure_stream() waits: it runs on its own thread, this one lets time pass.
-Status ensure(HttpScript& script, int timeout_ms = 10'000) {
-  ManualClock clock;
-  const auto client = scripted_client(script, clock);
-  std::atomic<bool> done = false;
-  Status result;
-  std::jthread worker([&] {
-    result = ensure_stream(*client, "frames", 2, timeout_ms, clock, {});
-    done = true;
-  });
-  while (!done) {
-    clock.advance(10 * ns_per_ms);
-    std::this_thread::yield();
+// Time passes only by waiting, and then at once.
+class JumpingClock final : public Clock {
+ public:
+  int64_t realtime_ns() override { return now_ns_; }
+  int64_t monotonic_ns() override { return now_ns_; }
+  bool wait_until(int64_t deadline_ns, std::stop_token stop) override {
+    now_ns_ = std::max(now_ns_, deadline_ns);
+    return !stop.stop_requested();
   }
-  worker.join();
-  return result;
+
+ private:
+  int64_t now_ns_ = 1'767'323'045 * ns_per_s;
+};
+
+Status ensure(HttpScript& script, int timeout_ms = 10'000, std::stop_token stop = {}) {
+  JumpingClock clock;
+  return ensure_stream(*scripted_client(script, clock), "frames", 2, timeout_ms, clock, std::move(stop));
 }
 
 }  // namespace
@@ -177,11 +177,9 @@ TEST_CASE("ensure stream: a refusal ends it at once") {
 TEST_CASE("ensure stream: a request to stop ends it") {
   HttpScript script;
   script.answer(200, summary("CREATING"));
-  ManualClock clock;
-  const auto client = scripted_client(script, clock);
   std::stop_source stop;
   stop.request_stop();
-  const Status result = ensure_stream(*client, "frames", 1, 1'000, clock, stop.get_token());
+  const Status result = ensure(script, 1'000, stop.get_token());
   REQUIRE_FALSE(result.ok());
   CHECK(result.error().code == Errc::cancelled);
 }

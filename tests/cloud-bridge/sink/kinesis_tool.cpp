@@ -1,7 +1,6 @@
 // Lets kinesis_faults.py drive the sink and the source: one command per line on stdin, one JSON answer per line on stdout.
 //   put <records> <bytes> <key>    one request; every record begins with its number (counted per process) in eight digits
 //   read                           the whole stream from the beginning
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -33,7 +32,7 @@ wire::Bytes numbered_data(uint64_t number, size_t size) {
   return data;
 }
 
-Json put(sink::RecordSink& sink, std::istringstream& arguments, uint64_t& number) {
+Json put(sink::RecordSink& sink, Clock& clock, std::istringstream& arguments, uint64_t& number) {
   size_t count = 0;
   size_t size = 0;
   std::string key;
@@ -42,9 +41,9 @@ Json put(sink::RecordSink& sink, std::istringstream& arguments, uint64_t& number
   std::vector<sink::Record> records;
   for (size_t i = 0; i < count; ++i) data.push_back(numbered_data(number++, size));
   for (const wire::Bytes& each : data) records.push_back({key, each});
-  const auto begin = std::chrono::steady_clock::now();
+  const int64_t begin_ns = clock.monotonic_ns();
   const auto outcomes = sink.put(records);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = static_cast<double>(clock.monotonic_ns() - begin_ns) / 1e9;
   if (!outcomes) return failure(outcomes.error());
   Json answer = {{"seconds", seconds}, {"outcomes", ""}};
   std::string letters;
@@ -62,11 +61,11 @@ std::string number_of(const wire::Bytes& data) {
   return digits;
 }
 
-Json read(sink::RecordSource& source) {
+Json read(sink::RecordSource& source, Clock& clock) {
   Json numbers = Json::array();
   size_t bytes = 0;
   size_t damaged = 0;
-  const auto begin = std::chrono::steady_clock::now();
+  const int64_t begin_ns = clock.monotonic_ns();
   const auto shards = source.shards();
   if (!shards) return failure(shards.error());
   double seconds = 0;
@@ -75,7 +74,7 @@ Json read(sink::RecordSource& source) {
     for (int reads = 0; reads < reads_max; ++reads) {
       const auto batch = source.read(shard);
       if (!batch) return failure(batch.error());
-      seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      seconds = static_cast<double>(clock.monotonic_ns() - begin_ns) / 1e9;
       for (const auto& record : batch->records) {
         const std::string number = number_of(record.data);
         numbers.push_back(number);
@@ -105,7 +104,7 @@ int run(char** arguments) {
     std::istringstream words(line);
     std::string verb;
     words >> verb;
-    const Json answer = verb == "put" ? put(**record_sink, words, number) : read(**record_source);
+    const Json answer = verb == "put" ? put(**record_sink, clock, words, number) : read(**record_source, clock);
     std::cout << answer.dump() << std::endl;
   }
   return 0;
