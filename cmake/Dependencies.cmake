@@ -13,6 +13,7 @@
 # apt test    mosquitto mosquitto-clients               a real MQTT broker
 # apt test    nodejs npm                                runs the Kinesis emulator; skipped where npm is there already
 # apt test    python3 python3-protobuf python3-zstandard python3-numpy python3-boto3   the Python reader; botocore checks our SigV4
+# apt format  clang-format clang-tidy                 ./dev format and ./dev tidy
 # npm test    kinesalite@3.3.3                          Kinesis' HTTP API on loopback
 
 find_package(Threads REQUIRED)

@@ -32,6 +32,8 @@ class WindowAccumulator {
   // Ends the open window, if it has samples.
   void flush(std::vector<wire::Window>& out);
   [[nodiscard]] bool open() const { return window_.count > 0; }
+  // The first sample of the open window.
+  [[nodiscard]] uint64_t open_first() const { return window_.sample_id_first; }
   [[nodiscard]] uint64_t window_ticks() const { return window_ticks_; }
 
  private:

@@ -1,0 +1,93 @@
+#include "agent/app/agent_status.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/base/units.h"
+#include "agent/base/version.h"
+
+namespace joulespool::app {
+namespace {
+
+using nlohmann::json;
+
+json device_json(const DeviceStatus& device, const SampleRing& ring) {
+  const RingFill fill = ring.fill(device.device.id);
+  return {{"id", device.device.id},
+          {"source", device.source},
+          {"state", device.state},
+          {"sample_rate_hz", device.axis.counter_rate_hz == 0 ? 0 : device.axis.sample_rate_hz()},
+          {"sample_id_end", device.sample_id_end},
+          {"samples", device.totals.samples},
+          {"samples_lost", device.totals.samples_lost},
+          {"energy_units", to_decimal(device.totals.p_sum)},
+          {"charge_units", to_decimal(device.totals.i_sum)},
+          {"power_w", device.power_w},
+          {"ring_fill", fill.now},
+          {"ring_peak", fill.peak},
+          {"overrun_samples", fill.samples_lost}};
+}
+
+json spool_json(const AgentIdentity& identity, const WriterStatus& writer, int64_t utc_ns) {
+  uint64_t queued_frames = 0, queued_bytes = 0, kept_frames = 0, kept_bytes = 0;
+  int64_t oldest_utc_ns = 0;
+  for (const spool::LaneUsage& lane : writer.usage.lanes) {
+    queued_frames += lane.queued_frames;
+    queued_bytes += lane.queued_bytes;
+    kept_frames += lane.kept_frames;
+    kept_bytes += lane.kept_bytes;
+    if (lane.queued_frames > 0 && (oldest_utc_ns == 0 || lane.oldest_queued_utc_ns < oldest_utc_ns)) oldest_utc_ns = lane.oldest_queued_utc_ns;
+  }
+  const double age_s = oldest_utc_ns == 0 ? 0 : static_cast<double>(utc_ns - oldest_utc_ns) / static_cast<double>(ns_per_s);
+  return {{"directory", identity.spool_directory},
+          {"disk_bytes", writer.usage.disk_bytes},
+          {"budget_bytes", identity.spool_budget_bytes},
+          {"queued_frames", queued_frames},
+          {"queued_bytes", queued_bytes},
+          {"kept_frames", kept_frames},
+          {"kept_bytes", kept_bytes},
+          {"oldest_queued_age_s", std::max(0.0, age_s)},
+          {"quarantined_frames", writer.usage.quarantined_frames},
+          {"commits", writer.commits},
+          {"commits_failed", writer.commits_failed},
+          {"error", writer.spool_error}};
+}
+
+json uplink_json(const uplink::UplinkStatus& uplink) {
+  return {{"connected", uplink.connected},
+          {"bridge_online", uplink.bridge_online},
+          {"bridge_accepting", uplink.bridge_accepting},
+          {"bridge_reason", uplink.bridge_reason},
+          {"last_error", uplink.last_error},
+          {"connects", uplink.connects},
+          {"frames_published", uplink.counts.frames_published},
+          {"bytes_published", uplink.counts.bytes_published},
+          {"frames_acked", uplink.counts.frames_acked},
+          {"frames_resent", uplink.counts.frames_resent},
+          {"unacked_frames", uplink.frames_unacked}};
+}
+
+}  // namespace
+
+std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring, const uplink::UplinkStatus& uplink,
+                        Clock& clock) {
+  json devices = json::array();
+  for (const DeviceStatus& device : writer.devices) devices.push_back(device_json(device, ring));
+  const double uptime_s = static_cast<double>(clock.monotonic_ns() - identity.started_monotonic_ns) / static_cast<double>(ns_per_s);
+  const json status = {{"version", 1},
+                       {"software", version()},
+                       {"host", identity.host},
+                       {"boot", identity.boot},
+                       {"online", true},
+                       {"uptime_s", uptime_s},
+                       {"devices", devices},
+                       {"spool", spool_json(identity, writer, clock.realtime_ns())},
+                       {"uplink", uplink_json(uplink)}};
+  return status.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string offline_json(const AgentIdentity& identity) {
+  return json{{"version", 1}, {"software", version()}, {"host", identity.host}, {"boot", identity.boot}, {"online", false}}.dump();
+}
+
+}  // namespace joulespool::app

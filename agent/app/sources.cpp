@@ -1,0 +1,80 @@
+#include "agent/app/sources.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace joulespool::app {
+namespace {
+
+constexpr double full_rate_js110_hz = 2e6;
+constexpr double full_rate_js220_hz = 1e6;
+constexpr double blocks_at_least = 4;  // of 50 ms
+
+double rate_hz(const config::DeviceSettings& device) {
+  if (device.rate_hz > 0) return device.rate_hz;
+  return device.identity.model == "js110" ? full_rate_js110_hz : full_rate_js220_hz;
+}
+
+}  // namespace
+
+Result<device::SimulatedDevice> simulated_device(const config::DeviceSettings& settings) {
+  device::SimulatedDevice device;
+  device.model = settings.identity.model;
+  device.serial = settings.identity.serial;
+  device.seed = settings.seed;
+  device.load = settings.load;
+  device.origin_utc_ns = settings.origin_utc_ns.value_or(0);
+  device.duration_s = settings.duration_s;
+  device.sample_rate_hz = settings.rate_hz;
+  device.unpaced = settings.unpaced;
+  device.packed = settings.packed;
+  auto faults = device::parse_faults(settings.faults);
+  if (!faults) return faults.error().in(settings.origin);
+  device.faults = std::move(*faults);
+  if (const auto status = device::validate(device); !status) return status.error().in(settings.origin);
+  return device;
+}
+
+Result<device::ReplayDevice> replay_device(const config::DeviceSettings& settings) {
+  device::ReplayDevice device;
+  device.model = settings.identity.model;
+  device.serial = settings.identity.serial;
+  device.i_path = settings.current_file;
+  device.v_path = settings.voltage_file;
+  device.p_path = settings.power_file;
+  device.v_constant = settings.voltage_v;
+  device.sample_rate_hz = static_cast<uint32_t>(rate_hz(settings));
+  device.loop = settings.loop;
+  device.unpaced = settings.unpaced;
+  device.origin_utc_ns = settings.origin_utc_ns.value_or(0);
+  device.duration_s = settings.duration_s;
+  if (const auto status = device::validate(device); !status) return status.error().in(settings.origin);
+  return device;
+}
+
+size_t ring_samples(const config::Settings& settings, const config::DeviceSettings& device) {
+  const double wanted = rate_hz(device) * static_cast<double>(settings.capture_ring_ms) / 1000;
+  return static_cast<size_t>(std::max(wanted, blocks_at_least * std::ceil(rate_hz(device) * 0.05)));
+}
+
+Result<std::vector<std::unique_ptr<device::SampleSource>>> make_sources(const config::Settings& settings, Clock& clock) {
+  std::vector<device::SimulatedDevice> simulations;
+  std::vector<device::ReplayDevice> replays;
+  for (const config::DeviceSettings& device : settings.devices) {
+    if (device.source == config::SourceKind::simulated) {
+      auto made = simulated_device(device);
+      if (!made) return made.error();
+      simulations.push_back(std::move(*made));
+    } else {
+      auto made = replay_device(device);
+      if (!made) return made.error();
+      replays.push_back(std::move(*made));
+    }
+  }
+  std::vector<std::unique_ptr<device::SampleSource>> sources;
+  if (!simulations.empty()) sources.push_back(std::make_unique<device::SimulatedSource>(clock, std::move(simulations)));
+  if (!replays.empty()) sources.push_back(std::make_unique<device::ReplaySource>(clock, std::move(replays)));
+  return sources;
+}
+
+}  // namespace joulespool::app

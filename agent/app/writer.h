@@ -1,0 +1,109 @@
+// The writer: the one thread between the ring and the spool.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "agent/app/device_pipeline.h"
+#include "agent/app/sample_ring.h"
+#include "agent/base/clock.h"
+#include "agent/spool/spool.h"
+
+namespace joulespool::app {
+
+struct DeviceStatus {
+  wire::DeviceIdentity device;
+  std::string source;
+  std::string state;
+  wire::TimeAxis axis;
+  uint64_t sample_id_end = 0;
+  wire::Totals totals;
+  double power_w = 0;
+};
+
+struct WriterStatus {
+  std::vector<DeviceStatus> devices;
+  uint64_t commits = 0;
+  uint64_t commits_failed = 0;
+  std::string spool_error;  // empty: the last commit went well
+  spool::Usage usage;
+};
+
+struct WriterSettings {
+  int64_t commit_window_ms = 250;
+  uint64_t budget_bytes = 0;
+};
+
+// run() is called on one thread; the other members on any.
+class Writer {
+ public:
+  struct Listener {
+    std::function<void()> committed;  // the spool has changed: new frames, or acked ones gone
+    std::function<void(const std::string& device, const wire::Event& event)> event;  // is stored now: for people
+  };
+  Writer(WriterSettings settings, Clock& clock, SampleRing& ring, spool::SpoolWriter& spool, std::vector<std::unique_ptr<DevicePipeline>> pipelines,
+         Listener listener);
+
+  // Until stop is requested; then takes what is still in the ring, ends all devices and commits for the last time.
+  // Error: damaged (the spool's database is; opening it anew moves it aside).
+  Status run(std::stop_token stop);
+
+  // From the uplink: what the bridge said. Applied by the next commit.
+  void frames_stored(const std::vector<std::pair<wire::FrameSequence, wire::SeqRange>>& ranges);
+  // A frame that will never arrive leaves the queue; a gap record says so.
+  void frame_lost(const wire::FrameId& id, wire::GapReason reason, const std::string& detail);
+
+  [[nodiscard]] WriterStatus status() const;
+
+ private:
+  struct LostFrame {
+    wire::FrameId id;
+    wire::GapReason reason = wire::GapReason::corrupt;
+    std::string detail;
+  };
+  struct Inbox {
+    std::vector<std::pair<wire::FrameSequence, wire::SeqRange>> stored;
+    std::vector<LostFrame> lost;
+    [[nodiscard]] bool empty() const { return stored.empty() && lost.empty(); }
+  };
+
+  enum class Outcome { stored, refused, unknown };
+
+  void add(RingItem& item);
+  void wait_for_samples(int64_t deadline_ns, std::stop_token stop);
+  void commit();
+  Outcome attempt(spool::Commit commit);
+  void take_inbox();
+  void collect(spool::Commit& commit, bool with_samples);
+  void make_room(spool::Commit& commit);
+  void record_lost_frame(const spool::FrameInfo& info, wire::GapReason reason, const std::string& detail);
+  void on_committed(bool with_samples);
+  void on_failed(const Error& error);
+  void update_status();
+  [[nodiscard]] size_t pending_samples() const;
+  [[nodiscard]] DevicePipeline* pipeline(const std::string& device);
+  [[nodiscard]] HostTime now() { return {clock_.realtime_ns(), clock_.monotonic_ns()}; }
+
+  const WriterSettings settings_;
+  Clock& clock_;
+  SampleRing& ring_;
+  spool::SpoolWriter& spool_;
+  std::vector<std::unique_ptr<DevicePipeline>> pipelines_;
+  Listener listener_;
+  Inbox applying_;  // taken from inbox_, until a commit with it went well
+  // A commit of which an I/O error hides whether it is stored. It is tried until that is known, because its numbers must not be
+  // used for something else; meanwhile samples wait in the ring.
+  std::optional<spool::Commit> unknown_;
+  std::optional<Error> damaged_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  Inbox inbox_;
+  WriterStatus status_;
+};
+
+}  // namespace joulespool::app

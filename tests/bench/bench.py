@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""Speed, memory and latency, each beside a reference measured in the same run.
+
+bench.py [signal|agent|latency ...]   default: all"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from rig import Rig, build_dir, problems_in, utc_in  # noqa: E402
+
+SECONDS = 20
+RATE = 2_000_000
+
+
+def js110(seconds: float, origin: str) -> str:
+    return f"source=simulated,model=js110,serial=000456,seed=1,load=sleep-ble,origin={origin},duration-s={seconds}"
+
+
+def signal_table() -> list:
+    rows = json.loads(subprocess.run([build_dir() / "tests" / "signal_bench"], capture_output=True, check=True).stdout)
+    print("signal path: CPU ns per (i, v) sample, one thread; bits per sample after coding (raw: 64)")
+    print(f"  {'':<18}{'memcpy':>8}{'zstd -1':>9}{'bits':>7} |{'encode':>8}{'bits':>7}{'decode':>8}{'windows':>9}{'crc32c':>8}{'simulate':>10}"
+          f" | encode / zstd -1, / memcpy")
+    for row in rows:
+        print(f"  {row['model'] + ' ' + row['load']:<18}{row['memcpy_ns']:8.2f}{row['zstd1_ns']:9.2f}{row['zstd1_bits']:7.1f} |"
+              f"{row['encode_ns']:8.2f}{row['encode_bits']:7.1f}{row['decode_ns']:8.2f}{row['windows_ns']:9.2f}{row['crc32c_ns']:8.2f}"
+              f"{row['simulate_ns']:10.2f} | {row['encode_ns'] / row['zstd1_ns']:.2f}, {row['encode_ns'] / row['memcpy_ns']:.0f}")
+    return rows
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_bytes(pid: int, which: str) -> int:
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(which):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def agent_table(rows: list):
+    """One simulated JS110 at 2 MS/s, full rate uploaded, the whole way to the emulator."""
+    with Rig([js110(SECONDS + 4, utc_in(1.5))], ["--wave.mode", "upload"]) as rig:
+        rig.bridge.start()
+        rig.agent.start()
+        pid = rig.agent.process.pid
+        time.sleep(4)  # past the start
+        cpu, wall = cpu_seconds(pid), time.monotonic()
+        time.sleep(SECONDS - 2)
+        cpu, wall = cpu_seconds(pid) - cpu, time.monotonic() - wall
+        rss, peak = rss_bytes(pid, "VmRSS"), rss_bytes(pid, "VmHWM")
+        rig.wait_until_drained(60)
+        device = rig.status()["devices"][0]
+        rig.agent.stop()
+        rig.bridge.stop()
+        account = rig.account()
+    row = rows[0]
+    simulate = row["simulate_ns"] * RATE / 1e9
+    print("\nagent: JS110 at 2 MS/s, i and v, full rate uploaded")
+    print(f"  CPU seconds per wall second        {cpu / wall:.3f}   (of which the simulation itself: {simulate:.3f})")
+    print(f"  memcpy of the same samples         {row['memcpy_ns'] * RATE / 1e9:.4f}   agent / memcpy   {cpu / wall * 1e9 / RATE / row['memcpy_ns']:.0f}")
+    print(f"  zstd -1 of the same samples        {row['zstd1_ns'] * RATE / 1e9:.4f}   agent / zstd -1  {cpu / wall * 1e9 / RATE / row['zstd1_ns']:.1f}")
+    print(f"  memory: RSS {rss / 1e6:.1f} MB, peak {peak / 1e6:.1f} MB")
+    print(f"  overruns: {device['samples_lost']} samples lost, ring at most {device['ring_peak'] * 100:.0f} % full")
+    print(f"  account: {problems_in(account) or 'complete, bit for bit'}")
+    return not problems_in(account) and device["samples_lost"] == 0
+
+
+def latency_table():
+    """Sample to Kinesis, steady state, each window of lane stat: its last sample's UTC to Kinesis' arrival time stamp."""
+    print("\nlatency from sample to Kinesis, lane stat, ms")
+    well = True
+    for name, flags in (("default settings", []), ("full rate uploaded too", ["--wave.mode", "upload"])):
+        with Rig([js110(SECONDS, utc_in(1.5))], flags) as rig:
+            rig.bridge.start()
+            rig.agent.start()
+            rig.wait_until_drained(SECONDS + 60)
+            rig.agent.stop()
+            rig.bridge.stop()
+            account = rig.account()
+        device = account["devices"][0]
+        well = well and not problems_in(account)
+        print(f"  {name:<26} p50 {device['latency_p50_ms']:6.0f}   p99 {device['latency_p99_ms']:6.0f}")
+    return well
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or ["signal", "agent", "latency"]
+    unknown = set(wanted) - {"signal", "agent", "latency"}
+    if unknown:
+        print(f"unknown: {' '.join(sorted(unknown))}; there are signal, agent, latency", file=sys.stderr)
+        return 2
+    rows = signal_table() if {"signal", "agent"} & set(wanted) else []
+    well = True
+    if "agent" in wanted:
+        well = agent_table(rows) and well
+    if "latency" in wanted:
+        well = latency_table() and well
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+// The account after a run: reads all of a Kinesis stream back and compares it, sample by sample, with what the simulated and
+// replayed devices measured. JSON on stdout; exit 0 only if everything is accounted for.
+//
+//   account --endpoint URL --region R --stream S --device "source=simulated,..." [--device ...]
+//
+// The devices are given as to the agent, with an origin and (for exact totals) a duration; what they measured is computed anew.
+
+#include <algorithm>
+#include <cstring>
+#include <iostream>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/app/sources.h"
+#include "agent/base/clock.h"
+#include "agent/base/units.h"
+#include "agent/codec/samples.h"
+#include "agent/codec/windows.h"
+#include "agent/config/settings.h"
+#include "cloud-bridge/reader/completeness.h"
+#include "cloud-bridge/reader/stream_scan.h"
+#include "cloud-bridge/sink/kinesis_source.h"
+
+namespace {
+
+using namespace joulespool;
+using nlohmann::json;
+
+// What a device measured, as a function of sample_id.
+class Truth {
+ public:
+  static Result<std::unique_ptr<Truth>> make(const config::DeviceSettings& settings) {
+    auto truth = std::make_unique<Truth>();
+    truth->id_ = settings.identity.id;
+    if (settings.source == config::SourceKind::simulated) {
+      auto device = app::simulated_device(settings);
+      if (!device) return device.error();
+      truth->axis_ = device::time_axis(*device);
+      truth->limit_ = device::sample_id_limit(*device);
+      truth->simulated_ = std::move(*device);
+    } else {
+      const auto device = app::replay_device(settings);
+      if (!device) return device.error();
+      auto recording = device::Recording::load(*device);
+      if (!recording) return recording.error();
+      truth->axis_ = device::time_axis(*device);
+      truth->limit_ = recording->sample_id_limit(*device);
+      truth->recording_ = std::move(*recording);
+    }
+    return truth;
+  }
+
+  void samples(uint64_t sample_id, std::span<float> i, std::span<float> v, std::span<float> p) const {
+    if (recording_) return recording_->samples(sample_id, i, v, p);
+    device::simulated_samples(*simulated_, sample_id, i, v);
+    for (size_t at = 0; at < p.size(); ++at) p[at] = codec::product(i[at], v[at]);
+  }
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] uint32_t decimation() const { return axis_.decimation; }
+  [[nodiscard]] uint64_t limit() const { return limit_; }
+
+ private:
+  std::string id_;
+  wire::TimeAxis axis_;
+  uint64_t limit_ = 0;
+  std::optional<device::SimulatedDevice> simulated_;
+  std::optional<device::Recording> recording_;
+};
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
+}
+
+struct DeviceAccount {
+  std::unique_ptr<Truth> truth;
+  uint64_t wave_samples_wrong = 0;
+  uint64_t late_frames = 0;
+  std::optional<wire::Stopped> stopped;
+  std::vector<double> latency_ms;  // of windows, sample to Kinesis
+  uint64_t frame_bytes = 0;
+};
+
+class Auditor {
+ public:
+  explicit Auditor(std::map<std::string, DeviceAccount>& accounts) : accounts_(accounts) {}
+
+  void add(const reader::CollectedFrame& frame) {
+    coverage_.add(frame);
+    const auto at = accounts_.find(frame.header.device.id);
+    if (at == accounts_.end()) {
+      problems_.push_back("a frame of " + frame.header.device.id + ", which was not expected");
+      return;
+    }
+    DeviceAccount& account = at->second;
+    account.late_frames += frame.late ? 1U : 0U;
+    account.frame_bytes += frame.bytes.size();
+    if (frame.header.lane == wire::Lane::wave) check_wave(frame, account);
+    if (frame.header.lane == wire::Lane::stat) note_latency(frame, account);
+    if (frame.header.lane == wire::Lane::event) note_stop(frame, account);
+  }
+  [[nodiscard]] const reader::CoverageMap& coverage() const { return coverage_; }
+  std::vector<std::string>& problems() { return problems_; }
+
+ private:
+  void check_wave(const reader::CollectedFrame& frame, DeviceAccount& account) {
+    const auto samples = codec::decode_samples(frame.payload(), frame.header.codec, frame.header.samples);
+    if (!samples) return problems_.push_back("a frame that cannot be decoded: " + samples.error().message);
+    const size_t count = samples->i.size();
+    i_.resize(count);
+    v_.resize(count);
+    p_.resize(count);
+    account.truth->samples(frame.header.sample_id_first, i_, v_, p_);
+    if (same_bits(samples->i, i_) && same_bits(samples->v, v_) && same_bits(samples->p, p_)) return;
+    account.wave_samples_wrong += count;
+  }
+
+  void note_latency(const reader::CollectedFrame& frame, DeviceAccount& account) {
+    const auto windows = codec::decode_windows(frame.payload(), frame.header.codec, frame.header.sample_id_first);
+    if (!windows) return problems_.push_back("windows that cannot be decoded: " + windows.error().message);
+    for (const wire::Window& window : *windows)
+      account.latency_ms.push_back(static_cast<double>(frame.arrival_utc_ns - frame.header.utc.utc_ns_at(window.sample_id_end)) / 1e6);
+  }
+
+  void note_stop(const reader::CollectedFrame& frame, DeviceAccount& account) {
+    const auto events = wire::read_events(frame.payload());
+    if (!events) return problems_.push_back("events that cannot be decoded: " + events.error().message);
+    for (const wire::Event& event : *events)
+      if (const auto* stopped = std::get_if<wire::Stopped>(&event)) account.stopped = *stopped;
+  }
+
+  std::map<std::string, DeviceAccount>& accounts_;
+  reader::CoverageMap coverage_;
+  std::vector<std::string> problems_;
+  std::vector<float> i_, v_, p_;
+};
+
+struct Sums {
+  uint64_t samples = 0;
+  int128 i = 0, p = 0;
+};
+
+// The integers of all samples in [first, end), straight from the device's function.
+void add_sums(const Truth& truth, uint64_t first, uint64_t end, Sums& sums) {
+  std::vector<float> i(65536), v(65536), p(65536);
+  while (first < end) {
+    const size_t count = std::min<uint64_t>(i.size(), (end - first) / truth.decimation());
+    const auto part = [&](std::vector<float>& values) { return std::span(values).first(count); };
+    truth.samples(first, part(i), part(v), part(p));
+    for (size_t at = 0; at < count; ++at) {
+      const auto i_units = wire::to_units(i[at]), v_units = wire::to_units(v[at]), p_units = wire::to_units(p[at]);
+      if (!(i_units.ok && v_units.ok && p_units.ok)) continue;
+      sums.i += i_units.value;
+      sums.p += p_units.value;
+    }
+    sums.samples += count;
+    first += count * truth.decimation();
+  }
+}
+
+// Samples that came in lane stat: spans of windows without the holes that gap records name.
+Sums sums_of_delivered(const Truth& truth, const reader::AxisCoverage& axis) {
+  Sums sums;
+  for (const auto& span : axis.lane(wire::Lane::stat).delivered.intervals())
+    for (const auto& present : axis.gaps.missing(span.first, span.end)) add_sums(truth, present.first, present.end, sums);
+  return sums;
+}
+
+double percentile(std::vector<double>& values, double fraction) {
+  if (values.empty()) return 0;
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(fraction * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, const reader::FrameCollector& collector) {
+  json out = {{"device", account.truth->id()}, {"problems", json::array()}};
+  const auto problem = [&](const std::string& text) { out["problems"].push_back(text); };
+  if (coverage.axes.size() != 1) problem("expected one life of the counter, found " + std::to_string(coverage.axes.size()));
+  const reader::AxisCoverage& axis = coverage.axes.front();
+  const uint32_t decimation = account.truth->decimation();
+  const uint64_t limit = account.truth->limit() == UINT64_MAX ? axis.end : account.truth->limit();
+
+  const auto verdict = reader::judge(coverage, {});
+  if (!verdict.complete()) problem("the reader's verdict: not complete");
+  IntervalSet accounted = axis.gaps;
+  for (const auto& span : axis.lane(wire::Lane::stat).delivered.intervals()) accounted.insert(span.first, span.end);
+  uint64_t unaccounted = 0;
+  for (const auto& hole : accounted.missing(0, limit)) unaccounted += (hole.end - hole.first) / decimation;
+  const auto& wave = coverage.total(wire::Lane::wave);
+  const auto& stat = coverage.total(wire::Lane::stat);
+  if (wave.frames > 0) {
+    IntervalSet in_wave = axis.gaps;
+    for (const auto& span : axis.lane(wire::Lane::wave).delivered.intervals()) in_wave.insert(span.first, span.end);
+    for (const auto& span : axis.lane(wire::Lane::wave).lost.intervals()) in_wave.insert(span.first, span.end);
+    for (const auto& hole : in_wave.missing(0, limit)) unaccounted += (hole.end - hole.first) / decimation;
+  }
+  if (unaccounted != 0) problem(std::to_string(unaccounted) + " samples are in no frame and in no gap record");
+  if (account.wave_samples_wrong != 0) problem(std::to_string(account.wave_samples_wrong) + " samples differ from the source");
+  if (account.late_frames != 0) problem(std::to_string(account.late_frames) + " frames came out of order");
+
+  const Sums truth = sums_of_delivered(*account.truth, axis);
+  if (truth.samples != stat.samples) problem("windows count " + std::to_string(stat.samples) + " samples, the source " + std::to_string(truth.samples));
+  if (truth.p != stat.p_sum || truth.i != stat.i_sum) problem("energy or charge differs between source and cloud");
+  if (!account.stopped) problem("the agent never said that the device ended");
+  else if (account.stopped->totals.p_sum != stat.p_sum || account.stopped->totals.i_sum != stat.i_sum)
+    problem("energy or charge differs between agent and cloud");
+
+  uint64_t lost = 0;
+  json gaps = json::object();
+  for (const auto& [reason, totals] : coverage.gaps) {
+    lost += totals.samples;
+    gaps[std::string(wire::to_string(reason))] = {{"records", totals.records}, {"samples", totals.samples}};
+  }
+  if (account.stopped && account.stopped->totals.samples_lost != lost) problem("the agent counts other losses than the gap records");
+  const double rate = static_cast<double>(axis.counter_rate_hz) / decimation;
+  out.update({{"made", limit / decimation},
+              {"delivered", stat.samples},
+              {"delivered_wave", wave.samples},
+              {"lost", lost},
+              {"gaps", gaps},
+              {"unaccounted", unaccounted},
+              {"duplicate_frames", collector.duplicates(account.truth->id())},
+              {"energy_source_units", to_decimal(truth.p)},
+              {"energy_cloud_units", to_decimal(stat.p_sum)},
+              {"energy_agent_units", account.stopped ? to_decimal(account.stopped->totals.p_sum) : ""},
+              {"energy_j", integral(stat.p_sum, rate)},
+              {"charge_c", integral(stat.i_sum, rate)},
+              {"frame_bytes", account.frame_bytes},
+              {"wave_bytes", wave.bytes},
+              {"raw_bytes", wave.samples * 8},
+              {"latency_p50_ms", percentile(account.latency_ms, 0.5)},
+              {"latency_p99_ms", percentile(account.latency_ms, 0.99)}});
+  return out;
+}
+
+int fail(const Error& error) {
+  std::cerr << "account: " << error.message << "\n";
+  return 3;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  sink::KinesisOptions options;
+  config::SettingsSources sources;
+  sources.hostname = "account";
+  for (int at = 1; at + 1 < argc; at += 2) {
+    const std::string flag = argv[at], value = argv[at + 1];
+    if (flag == "--endpoint") options.endpoint = value;
+    else if (flag == "--region") options.region = value;
+    else if (flag == "--stream") options.stream = value;
+    else if (flag == "--device") sources.flags.emplace_back("device", value);
+    else return fail({Errc::usage, "unknown option " + flag});
+  }
+  const auto loaded = config::load_settings(sources);
+  if (!loaded) return fail(loaded.error());
+  std::map<std::string, DeviceAccount> accounts;
+  for (const auto& device : loaded->settings.devices) {
+    auto truth = Truth::make(device);
+    if (!truth) return fail(truth.error());
+    const std::string id = (*truth)->id();
+    accounts[id].truth = std::move(*truth);
+  }
+
+  SystemClock clock;
+  auto source = sink::make_kinesis_source(options, clock);
+  if (!source) return fail(source.error());
+  Auditor auditor(accounts);
+  reader::FrameCollector collector([&](const reader::CollectedFrame& frame) { auditor.add(frame); });
+  const auto status = reader::scan_stream(**source, clock, {}, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); });
+  if (!status) return fail(status.error());
+  collector.finish();
+
+  json out = {{"records", collector.counters().records}, {"record_bytes", collector.counters().bytes}, {"devices", json::array()}};
+  if (collector.counters().damaged_total() != 0) auditor.problems().push_back("damaged records in the stream");
+  for (auto& [id, account] : accounts) {
+    const auto at = auditor.coverage().devices().find(id);
+    if (at == auditor.coverage().devices().end()) auditor.problems().push_back("nothing came of " + id);
+    else out["devices"].push_back(report(account, at->second, collector));
+  }
+  out["problems"] = auditor.problems();
+  bool well = auditor.problems().empty();
+  for (const json& device : out["devices"]) well = well && device["problems"].empty();
+  std::cout << out.dump(2) << std::endl;
+  return well ? 0 : 1;
+}
