@@ -1,8 +1,10 @@
 #include "agent/wire/types.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "agent/base/clock.h"
+#include "agent/base/int128.h"
 
 namespace joulespool::wire {
 
@@ -28,19 +30,22 @@ bool is_valid_id(std::string_view id) {
   return true;
 }
 
+// A map may come from outside and say anything: what does not fit becomes the nearest that does.
 int64_t UtcMap::utc_ns_at(uint64_t id) const {
-  if (counter_rate_hz <= 0) return utc_ns;
-  const auto ticks = static_cast<int64_t>(id - sample_id);  // wraps to the signed difference
-  const auto whole = static_cast<int64_t>(static_cast<double>(ticks) / counter_rate_hz);
-  const double rest = std::fma(-static_cast<double>(whole), counter_rate_hz, static_cast<double>(ticks));  // exact: keeps ns over years
-  return utc_ns + whole * ns_per_s + std::llround(rest * 1e9 / counter_rate_hz);
+  if (!(counter_rate_hz > 0) || std::isinf(counter_rate_hz)) return utc_ns;
+  const auto ticks = static_cast<double>(static_cast<int64_t>(id - sample_id));  // wraps to the signed difference
+  const double whole = std::trunc(ticks / counter_rate_hz);
+  if (!(std::fabs(whole) < 9e9)) return whole < 0 ? INT64_MIN : INT64_MAX;
+  const double rest = std::fma(-whole, counter_rate_hz, ticks);  // exact: keeps ns over years
+  const int128 ns = int128{utc_ns} + int128{static_cast<int64_t>(whole)} * ns_per_s + std::llround(rest * 1e9 / counter_rate_hz);
+  return static_cast<int64_t>(std::clamp(ns, int128{INT64_MIN}, int128{INT64_MAX}));
 }
 
 uint64_t UtcMap::sample_id_at(int64_t at_utc_ns) const {
-  const double ticks = static_cast<double>(at_utc_ns - utc_ns) * counter_rate_hz / 1e9;
-  const auto rounded = static_cast<int64_t>(std::llround(ticks));
-  if (rounded < 0 && static_cast<uint64_t>(-rounded) > sample_id) return 0;
-  return sample_id + static_cast<uint64_t>(rounded);
+  const double ticks = static_cast<double>(int128{at_utc_ns} - utc_ns) * counter_rate_hz / 1e9;
+  if (!(std::fabs(ticks) < 9e18)) return ticks > 0 ? UINT64_MAX : 0;
+  const int128 at = int128{sample_id} + std::llround(ticks);
+  return static_cast<uint64_t>(std::clamp(at, int128{0}, int128{UINT64_MAX}));
 }
 
 }  // namespace joulespool::wire

@@ -21,11 +21,11 @@ void Window::merge(const Window& other) {
   sample_id_end = std::max(sample_id_end, other.sample_id_end);
   count += other.count;
   valid += other.valid;
-  i_sum += other.i_sum;
-  v_sum += other.v_sum;
-  p_sum += other.p_sum;
-  i2_sum += other.i2_sum;
-  v2_sum += other.v2_sum;
+  i_sum = wrapping_add(i_sum, other.i_sum);
+  v_sum = wrapping_add(v_sum, other.v_sum);
+  p_sum = wrapping_add(p_sum, other.p_sum);
+  i2_sum = wrapping_add(i2_sum, other.i2_sum);
+  v2_sum = wrapping_add(v2_sum, other.v2_sum);
   i_min = std::min(i_min, other.i_min);
   i_max = std::max(i_max, other.i_max);
   v_min = std::min(v_min, other.v_min);
