@@ -60,11 +60,17 @@ class Process:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def check(self):
+        """AssertionError if it ended by itself."""
+        if self.process is not None and self.process.poll() is not None:
+            raise AssertionError(f"{self.name} ended by itself with exit code {self.process.returncode}:\n{self.log_text()[-2000:]}")
+
     def kill(self):
         """SIGKILL: no goodbye."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            self.process = None
 
     def stop(self, timeout_s: float = 20) -> int:
         """SIGTERM, and the exit code; SIGKILL and an AssertionError if it does not end."""
@@ -146,7 +152,8 @@ class Rig:
             self.proxy = KinesisProxy(endpoint)
             self.proxy.start()
             endpoint = self.proxy.endpoint
-        self.environment = aws_environment()
+        # The programs read JOULESPOOL_*: what steers the tests must not reach them.
+        self.environment = {name: value for name, value in aws_environment().items() if not name.startswith("JOULESPOOL_")}
         self.broker = Broker(self.folder, self.environment).start()
         self.bridge = Process("bridge", self.folder, [
             build_dir() / "bin" / "joulespool-bridge", "run", "--mqtt.uri", self.broker.uri, "--kinesis.endpoint", endpoint,
@@ -171,7 +178,9 @@ class Rig:
             print(f"kept for a look: {self.folder}", file=sys.stderr)
 
     def status(self):
-        """The running agent's status, or None if it does not answer."""
+        """The running agent's status, or None if it does not answer. AssertionError if a process ended by itself."""
+        for process in (self.agent, self.bridge, self.broker.process):
+            process.check()
         try:
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(5)
