@@ -67,7 +67,8 @@ class Resolver {
   void put(const OptionRow& row, const Result<OptionValue>& value, const std::string& written, const std::string& origin) {
     const std::string subject = row.key + " = " + (row.secret ? "***" : written);
     if (!value) return problem(origin, subject + ": " + value.error().message);
-    if (const Status status = check_option_value(row, *value); !status) return problem(origin, subject + ": " + status.error().message);
+    if (const Status status = check_option_value(row, *value); !status)
+      return problem(origin, subject + ": " + status.error().message);
     options_.set(row.key, {*value, origin});
   }
 
@@ -154,7 +155,8 @@ void take_file(const FileContent& content, const OptionSources& sources, Resolve
     const std::string first = entry.key.substr(0, entry.key.find('.'));
     if (!ignored(first)) entries.push_back(entry);
     else if (entry.value.written != "a list" || first != entry.key)  // `device = []`: none of them
-      resolver.problem(sources.file_name + ":" + std::to_string(entry.line), first + " must be tables of the form [[" + first + "]]");
+      resolver.problem(sources.file_name + ":" + std::to_string(entry.line),
+                       first + " must be tables of the form [[" + first + "]]");
   }
   resolver.put_entries(entries, sources.file_name);
   for (const auto& [name, tables] : content.arrays)

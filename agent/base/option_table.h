@@ -70,7 +70,7 @@ struct OptionSources {
   std::string file_text;                                    // TOML
   std::map<std::string, std::string> environment;           // all of it; only names that begin with `prefix` are looked at
   std::string environment_prefix = "JOULESPOOL_";
-  std::vector<std::string> environment_ignored = {};        // names with the prefix that belong to somebody else; "X_*": all that begin so
+  std::vector<std::string> environment_ignored = {};        // names with the prefix that others read; "X_*": all that begin so
   std::vector<std::pair<std::string, std::string>> flags;   // key, text; a list's flag may come several times
   std::vector<std::string> tables_ignored = {};             // names of arrays of tables that the caller reads itself ("device")
 };

@@ -79,7 +79,8 @@ Result<FileContent> read_toml(const std::string& file_name, std::string_view tex
   try {
     return read_root(toml::parse(text));
   } catch (const toml::parse_error& failure) {
-    return Error{Errc::usage, file_name + ":" + std::to_string(failure.source().begin.line) + ": " + std::string(failure.description())};
+    return Error{Errc::usage,
+                 file_name + ":" + std::to_string(failure.source().begin.line) + ": " + std::string(failure.description())};
   }
 }
 

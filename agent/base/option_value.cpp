@@ -120,13 +120,15 @@ std::string number_to_text(double value) {
   std::array<char, 400> buffer{};
   const bool whole = std::fabs(value) < 1e16 && value == std::floor(value);
   char* const end = buffer.data() + buffer.size();
-  const auto result = whole ? std::to_chars(buffer.data(), end, value, std::chars_format::fixed) : std::to_chars(buffer.data(), end, value);
+  const auto result =
+      whole ? std::to_chars(buffer.data(), end, value, std::chars_format::fixed) : std::to_chars(buffer.data(), end, value);
   return {buffer.data(), result.ptr};
 }
 
 std::string quoted_for_message(std::string_view text) {
   std::string quoted = "\"";
-  for (const char c : text.substr(0, message_value_bytes_max)) quoted += static_cast<unsigned char>(c) < ' ' || c == 0x7f ? '?' : c;
+  for (const char c : text.substr(0, message_value_bytes_max))
+    quoted += static_cast<unsigned char>(c) < ' ' || c == 0x7f ? '?' : c;
   return quoted + (text.size() > message_value_bytes_max ? "...\"" : "\"");
 }
 
@@ -164,7 +166,9 @@ Result<OptionValue> convert_file_value(const OptionRow& row, const FileValue& gi
   const bool numeric = row.type == OptionType::number || row.type == OptionType::integer;
   const bool has_suffix = text != nullptr && !text->empty() && !(text->back() >= '0' && text->back() <= '9');
   if (numeric && has_suffix && unit_has_suffixes(row.unit)) return parse_option_text(row, *text);
-  const std::string kind = row.type == OptionType::integer ? "a whole number, " : row.type == OptionType::number ? "a number, " : "";
+  const std::string kind = row.type == OptionType::integer  ? "a whole number, "
+                           : row.type == OptionType::number ? "a number, "
+                                                            : "";
   const bool ranged = row.min != 0 || row.max != 0;
   return Error{Errc::usage, "must be " + (ranged ? kind : "") + allowed_values(row)};
 }

@@ -29,7 +29,8 @@ CLI::App& group_of(CLI::App& root, const Command& command) {
   const std::string name(command.group);
   const auto known = root.get_subcommands([&](const CLI::App* app) { return app->get_name() == name; });
   if (!known.empty()) return *known.front();
-  CLI::App& group = *root.add_subcommand(name, name == "spool" ? "Look into a spool; reads only, also beside a running agent" : "Settings");
+  CLI::App& group =
+      *root.add_subcommand(name, name == "spool" ? "Look into a spool; reads only, also beside a running agent" : "Settings");
   group.require_subcommand(1);
   return group;
 }

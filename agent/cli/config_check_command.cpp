@@ -30,7 +30,8 @@ Result<ExitCode> check(const std::string& file, bool json, const Surroundings& s
     return loaded ? exit_ok : exit_usage;
   }
   if (!loaded) return loaded.error();
-  surroundings.out << file << ": valid, " << loaded->devices.size() << (loaded->devices.size() == 1 ? " device" : " devices") << '\n';
+  surroundings.out << file << ": valid, " << loaded->devices.size() << (loaded->devices.size() == 1 ? " device" : " devices")
+                   << '\n';
   return exit_ok;
 }
 

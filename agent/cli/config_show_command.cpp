@@ -43,7 +43,8 @@ Result<ExitCode> show(const SettingsFlags& flags, bool json, const Surroundings&
   if (!loaded) return loaded.error();
   const std::string file = flags.file(surroundings);
   if (json) {
-    nlohmann::json document = {{"version", json_version}, {"file", file}, {"settings", to_json(config::agent_options(), loaded->options)}};
+    nlohmann::json document = {
+        {"version", json_version}, {"file", file}, {"settings", to_json(config::agent_options(), loaded->options)}};
     document["devices"] = nlohmann::json::array();
     for (const Options& device : loaded->devices) document["devices"].push_back(to_json(config::device_options(), device));
     surroundings.out << document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';

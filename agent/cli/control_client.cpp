@@ -58,7 +58,8 @@ Status send_all(int socket, const std::string& text, int64_t deadline_ns, Clock&
   for (size_t at = 0; at < text.size();) {
     const ssize_t sent = send(socket, text.data() + at, text.size() - at, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0) at += static_cast<size_t>(sent);
-    else if (errno == EAGAIN && !wait_for(socket, POLLOUT, deadline_ns, clock)) return Error{Errc::unreachable, "the agent takes no request"};
+    else if (errno == EAGAIN && !wait_for(socket, POLLOUT, deadline_ns, clock))
+      return Error{Errc::unreachable, "the agent takes no request"};
     else if (errno != EAGAIN && errno != EINTR) return Error{Errc::unreachable, std::strerror(errno)};
   }
   return {};
@@ -89,9 +90,10 @@ Result<std::string> ask_agent(const std::string& spool_directory, const std::str
   if (connect(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return unreachable(spool_directory, std::strerror(errno));
   const std::string line = nlohmann::json({{"version", 1}, {"request", request}}).dump() + "\n";
-  if (const Status sent = send_all(socket.number(), line, deadline_ns, clock); !sent) return unreachable(spool_directory, sent.error().message);
+  if (const Status sent = send_all(socket.number(), line, deadline_ns, clock); !sent)
+    return unreachable(spool_directory, sent.error().message);
   auto answer = receive_all(socket.number(), deadline_ns, clock);
-  if (!answer) return unreachable(spool_directory, answer.error().message);
+  if (!answer) return answer.error().in(spool_directory + "/" + control_socket_name);
   return answer;
 }
 

@@ -36,8 +36,13 @@ Json to_json(const wire::Gap& gap) {
 }
 
 Json to_json(const wire::Started& started) {
-  Json json = {{"kind", "started"},         {"version", started.version},     {"boot", started.boot}, {"axis", hex_id(started.axis)},
-               {"sample_id", started.sample_id}, {"source", started.source}, {"window_ticks", started.window_ticks}};
+  Json json = {{"kind", "started"},
+               {"version", started.version},
+               {"boot", started.boot},
+               {"axis", hex_id(started.axis)},
+               {"sample_id", started.sample_id},
+               {"source", started.source},
+               {"window_ticks", started.window_ticks}};
   json["lanes"] = Json::array();
   for (const wire::LaneStart& lane : started.lanes)
     json["lanes"].push_back({{"lane", to_string(lane.lane)}, {"next_seq", lane.next_seq}, {"uploaded", lane.uploaded}});
@@ -77,7 +82,8 @@ std::string event_text(const wire::Event& event) {
   for (const auto& [key, value] : json.items()) {
     if (key == "kind" || value.is_null()) continue;
     const bool is_text = value.is_string();
-    text += " " + key + "=" + printable(is_text ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    text += " " + key + "=" +
+            printable(is_text ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace));
   }
   return text;
 }

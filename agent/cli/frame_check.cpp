@@ -26,7 +26,8 @@ Problem check_windows(const wire::Frame& frame) {
   wire::Window sum;
   uint64_t after = frame.header.sample_id_first;
   for (const wire::Window& window : *windows) {
-    if (window.sample_id_first < after || window.sample_id_end < window.sample_id_first || window.sample_id_end > frame.header.sample_id_end)
+    if (window.sample_id_first < after || window.sample_id_end < window.sample_id_first ||
+        window.sample_id_end > frame.header.sample_id_end)
       return "window at sample_id " + std::to_string(window.sample_id_first) + " is out of order or outside the frame";
     after = window.sample_id_end;
     sum.merge(window);

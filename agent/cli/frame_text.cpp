@@ -67,8 +67,9 @@ void print_sections(const wire::Frame& frame, std::ostream& out) {
   for (const codec::Section& section : *sections) {
     const codec::SectionHeader& header = section.header;
     const double bits = header.count == 0 ? 0 : 8.0 * header.size / header.count;
-    table.add({section_name(header.signal), std::string(coding_name(header.coding)), std::to_string(header.bits), std::to_string(header.count),
-               std::to_string(header.offset), std::to_string(header.stride), std::to_string(header.size), std::to_string(bits)});
+    table.add({section_name(header.signal), std::string(coding_name(header.coding)), std::to_string(header.bits),
+               std::to_string(header.count), std::to_string(header.offset), std::to_string(header.stride),
+               std::to_string(header.size), std::to_string(bits)});
   }
   table.print(out);
 }
@@ -79,9 +80,11 @@ void print_header(const wire::FrameHeader& header, const spool::FrameInfo& info,
   const double rate_hz = header.axis.sample_rate_hz();
   TextTable table({"frame", header.device.id + " " + std::string(to_string(header.lane)) + " seq " + std::to_string(header.seq)});
   table.add({"host", header.host});
-  table.add({"device", header.device.id + ", model " + printable(header.device.model) + ", serial " + printable(header.device.serial)});
+  table.add(
+      {"device", header.device.id + ", model " + printable(header.device.model) + ", serial " + printable(header.device.serial)});
   table.add({"epoch", hex_id(header.epoch)});
-  table.add({"state", std::string(to_string(info.state)) + ", " + std::to_string(info.size_bytes) + " bytes, codec " + std::to_string(header.codec)});
+  table.add({"state", std::string(to_string(info.state)) + ", " + std::to_string(info.size_bytes) + " bytes, codec " +
+                          std::to_string(header.codec)});
   table.add({"axis", hex_id(header.axis.life) + ", " + std::to_string(header.axis.counter_rate_hz) + " ticks/s, a sample every " +
                          std::to_string(header.axis.decimation)});
   table.add({"sample_id", std::to_string(header.sample_id_first) + ".." + std::to_string(header.sample_id_end)});

@@ -40,7 +40,8 @@ Result<std::vector<spool::LaneUsage>> SequenceFilter::select(const spool::Usage&
   return selected;
 }
 
-Status walk_frames(spool::SpoolReader& reader, const wire::FrameSequence& sequence, uint64_t after_seq, const FrameVisitor& visit) {
+Status walk_frames(spool::SpoolReader& reader, const wire::FrameSequence& sequence, uint64_t after_seq,
+                   const FrameVisitor& visit) {
   while (true) {
     const auto batch = reader.read(sequence, after_seq, std::nullopt, batch_frames_max, batch_bytes_max);
     if (!batch) return batch.error();

@@ -23,6 +23,7 @@ using FrameVisitor = std::function<Result<bool>(const spool::StoredFrame&)>;
 
 // Visits the frames of `sequence` with seq > after_seq in seq order, queued and kept ones together. Frames that an agent
 // takes away meanwhile are left out. Errors: the reader's, or the visitor's.
-Status walk_frames(spool::SpoolReader& reader, const wire::FrameSequence& sequence, uint64_t after_seq, const FrameVisitor& visit);
+Status walk_frames(spool::SpoolReader& reader, const wire::FrameSequence& sequence, uint64_t after_seq,
+                   const FrameVisitor& visit);
 
 }  // namespace joulespool::cli

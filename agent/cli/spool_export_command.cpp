@@ -128,11 +128,13 @@ class CsvExport {
 
 Status export_lanes(spool::SpoolReader& reader, const std::vector<spool::LaneUsage>& lanes, CsvExport& csv) {
   for (const spool::LaneUsage& lane : lanes)
-    JOULESPOOL_TRY(walk_frames(reader, lane.sequence, 0, [&](const spool::StoredFrame& frame) { return csv.take(frame); }), "export");
+    JOULESPOOL_TRY(walk_frames(reader, lane.sequence, 0, [&](const spool::StoredFrame& frame) { return csv.take(frame); }),
+                   "export");
   return {};
 }
 
-Result<ExitCode> export_to(const ExportFlags& flags, spool::SpoolReader& reader, std::ostream& out, const Surroundings& surroundings) {
+Result<ExitCode> export_to(const ExportFlags& flags, spool::SpoolReader& reader, std::ostream& out,
+                           const Surroundings& surroundings) {
   const auto from = Bound::parse("--from", flags.from, 0);
   if (!from) return from.error();
   const auto to = Bound::parse("--to", flags.to, UINT64_MAX);
@@ -143,7 +145,8 @@ Result<ExitCode> export_to(const ExportFlags& flags, spool::SpoolReader& reader,
   if (!lanes) return lanes.error();
   CsvExport csv(flags, *from, *to, out);
   if (const Status status = export_lanes(reader, *lanes, csv); !status) return status.error();
-  if (!csv.finish()) return Error{Errc::full, (flags.output.empty() ? "standard output" : flags.output) + ": cannot be written to its end"};
+  if (!csv.finish())
+    return Error{Errc::full, (flags.output.empty() ? "standard output" : flags.output) + ": cannot be written to its end"};
   if (csv.unreadable() > 0) {
     surroundings.err << "joulespool: " << csv.unreadable() << " frames are damaged and were left out (see spool verify)\n";
     return exit_no;
@@ -174,7 +177,8 @@ Action add_spool_export(CLI::App& app, const Surroundings& surroundings) {
       ->check(CLI::IsMember({"windows", "samples"}));
   app.add_option("--from", flags->from, "First sample_id, or UTC time: 2026-01-02T03:04:05.678Z")->type_name("SAMPLE|TIME");
   app.add_option("--to", flags->to, "Before this sample_id, or UTC time")->type_name("SAMPLE|TIME");
-  app.add_option("--label", flags->labels, "Only frames with this label; may be repeated, then all must be there")->type_name("key=value");
+  app.add_option("--label", flags->labels, "Only frames with this label; may be repeated, then all must be there")
+      ->type_name("key=value");
   app.add_option("--output", flags->output, "File to write instead of standard output")->type_name("FILE");
   return [flags, &surroundings] { return run(*flags, surroundings); };
 }

@@ -30,7 +30,8 @@ void print_devices(const std::vector<spool::DevicePosition>& positions, std::ost
     table.add({position.device.id, format_si(rate_hz, "S/s"), std::to_string(position.totals.samples),
                std::to_string(position.totals.samples_lost), format_si(integral(position.totals.i_sum, rate_hz), "C"),
                format_si(integral(position.totals.p_sum, rate_hz), "J"),
-               has_utc ? utc_text(position.utc.utc_ns_at(position.sample_id_end)) : "sample " + std::to_string(position.sample_id_end)});
+               has_utc ? utc_text(position.utc.utc_ns_at(position.sample_id_end))
+                       : "sample " + std::to_string(position.sample_id_end)});
   }
   table.print(out);
 }
@@ -40,7 +41,8 @@ void print_lanes(const spool::Usage& usage, std::ostream& out) {
   for (const spool::LaneUsage& lane : usage.lanes) {
     const bool empty = lane.seq_first == 0;
     table.add({lane.sequence.device, std::string(to_string(lane.sequence.lane)), hex_id(lane.sequence.epoch),
-               empty ? "next " + std::to_string(lane.seq_next) : std::to_string(lane.seq_first) + ".." + std::to_string(lane.seq_next - 1),
+               empty ? "next " + std::to_string(lane.seq_next)
+                     : std::to_string(lane.seq_first) + ".." + std::to_string(lane.seq_next - 1),
                std::to_string(lane.queued_frames + lane.kept_frames), format_bytes(lane.queued_bytes + lane.kept_bytes),
                std::to_string(lane.queued_frames), utc_text(lane.utc_first_ns), utc_text(lane.utc_end_ns)});
   }
@@ -64,7 +66,8 @@ Result<ExitCode> list(const SpoolFlags& flags, const Surroundings& surroundings)
     surroundings.out << document.dump(2) << '\n';
     return exit_ok;
   }
-  surroundings.out << "spool " << place->directory << " of host " << summary->host << ", epoch " << hex_id(summary->epoch) << "\n\n";
+  surroundings.out << "spool " << place->directory << " of host " << summary->host << ", epoch " << hex_id(summary->epoch)
+                   << "\n\n";
   print_devices(*positions, surroundings.out);
   surroundings.out << '\n';
   print_lanes(summary->usage, surroundings.out);

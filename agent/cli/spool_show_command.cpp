@@ -35,7 +35,10 @@ std::string defect_text(const Shown& shown) {
 nlohmann::json to_json(const Shown& shown, bool with_payload) {
   const wire::FrameId& id = shown.stored.info.id;
   const std::string defect = defect_text(shown);
-  nlohmann::json json = {{"device", id.sequence.device}, {"lane", to_string(id.sequence.lane)}, {"epoch", hex_id(id.sequence.epoch)}, {"seq", id.seq}};
+  nlohmann::json json = {{"device", id.sequence.device},
+                         {"lane", to_string(id.sequence.lane)},
+                         {"epoch", hex_id(id.sequence.epoch)},
+                         {"seq", id.seq}};
   if (const auto* frame = std::get_if<wire::Frame>(&shown.read)) {
     json = header_json(frame->header, shown.stored.info);
     if (with_payload) json["payload"] = payload_json(*frame);
@@ -46,9 +49,9 @@ nlohmann::json to_json(const Shown& shown, bool with_payload) {
 
 std::vector<std::string> row_of(const Shown& shown) {
   const spool::FrameInfo& info = shown.stored.info;
-  std::vector<std::string> row = {info.id.sequence.device, std::string(to_string(info.id.sequence.lane)), std::to_string(info.id.seq),
-                                  info.state == spool::FrameState::kept ? "kept" : "queued", std::to_string(info.size_bytes),
-                                  utc_text(info.utc_first_ns)};
+  std::vector<std::string> row = {info.id.sequence.device,         std::string(to_string(info.id.sequence.lane)),
+                                  std::to_string(info.id.seq),     info.state == spool::FrameState::kept ? "kept" : "queued",
+                                  std::to_string(info.size_bytes), utc_text(info.utc_first_ns)};
   const auto* frame = std::get_if<wire::Frame>(&shown.read);
   if (frame != nullptr) {
     const wire::FrameHeader& header = frame->header;
@@ -81,7 +84,8 @@ Result<std::deque<Shown>> read_frames(spool::SpoolReader& reader, const ShowFlag
     }), "read frames");
     if (more) break;
   }
-  if (flags.seq != 0 && frames.empty()) return Error{Errc::not_found, "there is no frame with seq " + std::to_string(flags.seq) + " in the spool"};
+  if (flags.seq != 0 && frames.empty())
+    return Error{Errc::not_found, "there is no frame with seq " + std::to_string(flags.seq) + " in the spool"};
   return frames;
 }
 
@@ -98,7 +102,8 @@ void print_details(const std::deque<Shown>& frames, std::ostream& out) {
 }
 
 void print_rows(const std::deque<Shown>& frames, std::ostream& out) {
-  TextTable table({"device", "lane", "seq", "state", "bytes", "from", "sample_id", "samples", "valid", "charge", "energy", "labels"});
+  TextTable table(
+      {"device", "lane", "seq", "state", "bytes", "from", "sample_id", "samples", "valid", "charge", "energy", "labels"});
   for (const Shown& shown : frames) table.add(row_of(shown));
   table.print(out);
 }
@@ -128,8 +133,12 @@ Action add_spool_show(CLI::App& app, const Surroundings& surroundings) {
   const auto flags = std::make_shared<ShowFlags>();
   flags->spool = SpoolFlags::add(app);
   flags->filter = SequenceFilter::add(app, true);
-  app.add_option("--seq", flags->seq, "One frame in detail: header, sections, events")->type_name("N")->check(CLI::PositiveNumber);
-  app.add_option("--frames-max", flags->frames_max, "At most so many frames (default 100)")->type_name("N")->check(CLI::Range(1, 10000));
+  app.add_option("--seq", flags->seq, "One frame in detail: header, sections, events")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--frames-max", flags->frames_max, "At most so many frames (default 100)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 10000));
   return [flags, &surroundings] { return show(*flags, surroundings); };
 }
 

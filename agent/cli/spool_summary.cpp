@@ -19,7 +19,8 @@ uint64_t sum(const spool::Usage& usage, uint64_t spool::LaneUsage::*member) {
 double oldest_age_s(const spool::Usage& usage, Clock& clock) {
   int64_t oldest_ns = 0;
   for (const spool::LaneUsage& lane : usage.lanes)
-    if (lane.queued_frames > 0 && (oldest_ns == 0 || lane.oldest_queued_utc_ns < oldest_ns)) oldest_ns = lane.oldest_queued_utc_ns;
+    if (lane.queued_frames > 0 && (oldest_ns == 0 || lane.oldest_queued_utc_ns < oldest_ns))
+      oldest_ns = lane.oldest_queued_utc_ns;
   if (oldest_ns == 0) return 0;
   return std::max(0.0, static_cast<double>(clock.realtime_ns() - oldest_ns) / static_cast<double>(ns_per_s));
 }
@@ -28,7 +29,8 @@ std::string disk_text(const SpoolSummary& summary) {
   std::string text = format_bytes(summary.usage.disk_bytes) + " on disk";
   if (summary.place.budget_bytes == 0) return text;
   const double share = static_cast<double>(summary.usage.disk_bytes) / static_cast<double>(summary.place.budget_bytes);
-  return text + ", " + std::to_string(static_cast<int>(share * 100 + 0.5)) + " % of the budget of " + format_bytes(summary.place.budget_bytes);
+  return text + ", " + std::to_string(static_cast<int>(share * 100 + 0.5)) + " % of the budget of " +
+         format_bytes(summary.place.budget_bytes);
 }
 
 }  // namespace
@@ -63,8 +65,9 @@ void print(const SpoolSummary& summary, std::ostream& out) {
   out << '\n';
   TextTable table({"device", "lane", "frames", "bytes", "waiting"});
   for (const spool::LaneUsage& lane : summary.usage.lanes)
-    table.add({lane.sequence.device, std::string(to_string(lane.sequence.lane)), std::to_string(lane.queued_frames + lane.kept_frames),
-               format_bytes(lane.queued_bytes + lane.kept_bytes), std::to_string(lane.queued_frames)});
+    table.add({lane.sequence.device, std::string(to_string(lane.sequence.lane)),
+               std::to_string(lane.queued_frames + lane.kept_frames), format_bytes(lane.queued_bytes + lane.kept_bytes),
+               std::to_string(lane.queued_frames)});
   table.print(out);
 }
 

@@ -48,7 +48,8 @@ void take_records(const spool::StoredFrame& frame, Contents& contents) {
   for (const wire::Event& event : *events) {
     const auto* gap = std::get_if<wire::Gap>(&event);
     if (gap == nullptr || !gap->lane || !gap->frames || gap->frames->last == UINT64_MAX) continue;
-    contents[{frame.info.id.sequence.device, frame.info.id.sequence.epoch, *gap->lane}].recorded.insert(gap->frames->first, gap->frames->last + 1);
+    contents[{frame.info.id.sequence.device, frame.info.id.sequence.epoch, *gap->lane}].recorded.insert(gap->frames->first,
+                                                                                                        gap->frames->last + 1);
   }
 }
 
@@ -115,8 +116,10 @@ void print(const Findings& findings, std::ostream& out) {
   for (const FrameProblem& problem : findings.damaged)
     out << name_of(problem.id.sequence) << " seq " << problem.id.seq << ": DAMAGED: " << printable(problem.what) << '\n';
   for (const SequenceHole& hole : findings.holes)
-    out << name_of(hole.sequence) << " seq " << hole.hole.range.first << ".." << hole.hole.range.last << ": " << explanation(hole.hole.cause) << '\n';
-  if (findings.quarantined_frames > 0) out << findings.quarantined_frames << " frames were set aside earlier as damaged or rejected\n";
+    out << name_of(hole.sequence) << " seq " << hole.hole.range.first << ".." << hole.hole.range.last << ": "
+        << explanation(hole.hole.cause) << '\n';
+  if (findings.quarantined_frames > 0)
+    out << findings.quarantined_frames << " frames were set aside earlier as damaged or rejected\n";
   out << findings.frames << " frames, " << format_bytes(findings.bytes) << " read: "
       << (findings.all_well() ? "all well" : "NOT WELL") << '\n';
 }

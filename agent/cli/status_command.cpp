@@ -16,7 +16,8 @@ struct StatusFlags {
 };
 
 // Nobody answers: say why, and what waits in the spool if there is one.
-ExitCode tell_not_running(const SpoolFlags& flags, const SpoolFlags::Place& place, const Error& why, const Surroundings& surroundings) {
+ExitCode tell_not_running(const SpoolFlags& flags, const SpoolFlags::Place& place, const Error& why,
+                          const Surroundings& surroundings) {
   const auto summary = summarise_spool(place, surroundings.clock);
   if (flags.json) {
     nlohmann::json document = {{"version", json_version}, {"running", false}, {"reason", why.message}};
@@ -35,7 +36,8 @@ Result<ExitCode> status(const StatusFlags& flags, const Surroundings& surroundin
   const auto place = flags.spool->place(surroundings);
   if (!place) return place.error();
   const auto answer = ask_agent(place->directory, "status", flags.timeout_ms, surroundings.clock);
-  if (!answer && answer.error().code == Errc::unreachable) return tell_not_running(*flags.spool, *place, answer.error(), surroundings);
+  if (!answer && answer.error().code == Errc::unreachable)
+    return tell_not_running(*flags.spool, *place, answer.error(), surroundings);
   if (!answer) return answer.error();
   const auto document = nlohmann::json::parse(*answer, nullptr, false);
   if (flags.spool->json && document.is_object()) {

@@ -72,7 +72,8 @@ std::string reason_text(const json& uplink, const char* key) {
 std::string connection_text(const json& uplink) {
   if (!uplink.at("connected").get<bool>()) return "broker not connected: " + reason_text(uplink, "last_error");
   if (!uplink.at("bridge_online").get<bool>()) return "broker connected, but no bridge serves this host";
-  if (!uplink.at("bridge_accepting").get<bool>()) return "bridge online, but not accepting: " + reason_text(uplink, "bridge_reason");
+  if (!uplink.at("bridge_accepting").get<bool>())
+    return "bridge online, but not accepting: " + reason_text(uplink, "bridge_reason");
   return "broker connected, bridge accepting";
 }
 

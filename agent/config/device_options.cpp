@@ -52,14 +52,16 @@ OptionRow integer(std::string key, std::string unit, int64_t value, double max, 
 Status check_packed(const OptionValue& value) {
   constexpr std::array<std::string_view, 5> known = {"range", "gpi0", "gpi1", "gpi2", "gpi3"};
   for (const std::string& signal : std::get<std::vector<std::string>>(value))
-    if (std::find(known.begin(), known.end(), signal) == known.end()) return Error{Errc::usage, "must be of range, gpi0, gpi1, gpi2, gpi3"};
+    if (std::find(known.begin(), known.end(), signal) == known.end())
+      return Error{Errc::usage, "must be of range, gpi0, gpi1, gpi2, gpi3"};
   return {};
 }
 
 OptionRow packed() {
-  return checked(row("packed", OptionType::list, std::vector<std::string>{"range", "gpi0"},
-                     "simulated: signals beside current and voltage, of range, gpi0, gpi1, gpi2, gpi3 (js110: not the last two)."),
-                 check_packed);
+  return checked(
+      row("packed", OptionType::list, std::vector<std::string>{"range", "gpi0"},
+          "simulated: signals beside current and voltage, of range, gpi0, gpi1, gpi2, gpi3 (js110: not the last two)."),
+      check_packed);
 }
 
 OptionTable make_table() {
@@ -69,13 +71,15 @@ OptionTable make_table() {
       choice("model", "js220", {"js110", "js220"}, "Model of the device, first half of its id."),
       checked(text("serial", "000001", "Serial number, second half of the device's id: a-z, 0-9 and '-'."), check_not_empty),
       integer("rate-hz", "Hz", 0, 2e6, "Samples per second; 0: the model's full rate (js110 2 MHz, js220 1 MHz)."),
-      checked(text("origin", "", "UTC time of sample_id 0, so that counting goes on over restarts. Empty: now."), check_utc_or_empty),
+      checked(text("origin", "", "UTC time of sample_id 0, so that counting goes on over restarts. Empty: now."),
+              check_utc_or_empty),
       number("duration-s", "s", 0, duration_s_max, "Ends after that much of the device's time; 0: never."),
       packed(),
       flag("unpaced", "As fast as the agent takes it instead of in real time."),
       integer("seed", "", 1, 9007199254740992, "simulated: every sample follows from the seed and its sample_id."),  // 2^53
       choice("load", "sleep-ble", {"sleep-ble", "cpu", "constant", "ranges"}, "simulated: what the device under test does."),
-      text("faults", "", "simulated: what goes wrong at which sample_id: drop:1000-3000; lose:every=4000000/length=200000; nan:0-64."),
+      text("faults", "",
+           "simulated: what goes wrong at which sample_id: drop:1000-3000; lose:every=4000000/length=200000; nan:0-64."),
       text("current-file", "", "replay: recorded current, float32 little-endian in A; a name that ends with .zst is compressed."),
       text("voltage-file", "", "replay: recorded voltage in V, as many values. Empty: voltage-v."),
       number("voltage-v", "V", -1000, 1000, "replay: constant voltage where there is no voltage-file."),

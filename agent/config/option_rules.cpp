@@ -54,7 +54,8 @@ Status check_labels(const OptionValue& value) {
   std::set<std::string> keys;
   for (const std::string& text : labels) {
     const wire::Label label = split_label(text);
-    const bool sized = !label.key.empty() && label.key.size() <= wire::label_bytes_max && label.value.size() <= wire::label_bytes_max;
+    const bool sized =
+        !label.key.empty() && label.key.size() <= wire::label_bytes_max && label.value.size() <= wire::label_bytes_max;
     if (text.find('=') == std::string::npos || !sized)
       return must_be("key=value, both at most " + std::to_string(wire::label_bytes_max) + " bytes");
     if (!keys.insert(label.key).second) return must_be("labels with different keys: '" + label.key + "' comes twice");

@@ -61,8 +61,8 @@ Status check_keys_fit(const Options& options, std::string_view source) {
   constexpr std::array<std::string_view, 5> of_replay = {"current-file", "voltage-file", "voltage-v", "power-file", "loop"};
   const auto check = [&](std::string_view key, std::string_view owner) -> Status {
     if (source == owner || options.at(key).origin == "default") return {};
-    return Error{Errc::usage, options.at(key).origin + ": " + std::string(key) + " is for source " + std::string(owner) + ", but source is " +
-                                  std::string(source)};
+    return Error{Errc::usage, options.at(key).origin + ": " + std::string(key) + " is for source " + std::string(owner) +
+                                  ", but source is " + std::string(source)};
   };
   for (const std::string_view key : of_simulated)
     if (const Status status = check(key, "simulated"); !status) return status;
@@ -118,7 +118,9 @@ std::vector<DeviceSettings> to_devices(const std::vector<Options>& given, Proble
     problems.add(device);
     if (!device) continue;
     const auto [other, fresh] = origins.emplace(device->identity.id, device->origin);
-    if (!fresh) problems.add(device->origin + ": device " + device->identity.id + " is there already (" + other->second + "): set another serial");
+    if (!fresh)
+      problems.add(device->origin + ": device " + device->identity.id + " is there already (" + other->second +
+                   "): set another serial");
     devices.push_back(std::move(*device));
   }
   return devices;
@@ -156,7 +158,8 @@ Settings to_settings(const Options& options) {
 void fill_defaults(Options& options, const std::string& hostname, Problems& problems) {
   if (options.text("host").empty()) {
     std::string host = hostname;
-    std::transform(host.begin(), host.end(), host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::transform(host.begin(), host.end(), host.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     if (!wire::is_valid_id(host))
       problems.add("host: the hostname \"" + hostname + "\" cannot be used (1 to 63 of a-z, 0-9 and '-'): set host in the file, "
                    "JOULESPOOL_HOST or --host");

@@ -34,7 +34,8 @@ TEST_CASE("int128: text of at most 38 digits reads back") {
 }
 
 TEST_CASE("int128: what is no number is refused and changes nothing") {
-  for (const char* wrong : {"", "-", "+1", " 1", "1 ", "1.5", "0x1", "1e3", "--1", "100000000000000000000000000000000000000000"}) {
+  for (const char* wrong :
+       {"", "-", "+1", " 1", "1 ", "1.5", "0x1", "1e3", "--1", "100000000000000000000000000000000000000000"}) {
     int128 value = 42;
     CHECK(!parse_decimal(wrong, value));
     CHECK(value == 42);

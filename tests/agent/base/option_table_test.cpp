@@ -112,14 +112,16 @@ TEST_CASE("options: the order of importance is default, file, environment, flag"
 }
 
 TEST_CASE("options: a value out of range is told with file, line, value and what is allowed") {
-  CHECK(problems(file("\n\n[spool]\nbudget-bytes = -5\n")) == "a.toml:4: spool.budget-bytes = -5: must be 1048576..1099511627776 bytes");
+  CHECK(problems(file("\n\n[spool]\nbudget-bytes = -5\n")) ==
+        "a.toml:4: spool.budget-bytes = -5: must be 1048576..1099511627776 bytes");
   CHECK(problems(flags({{"gain", "10.5"}})) == "flag --gain: gain = \"10.5\": must be -10..10");
   CHECK(problems(environment({{"JOULESPOOL_GAIN", "-11"}})) == "environment JOULESPOOL_GAIN: gain = \"-11\": must be -10..10");
 }
 
 TEST_CASE("options: a wrong type in the file is told with file and line") {
   const std::pair<std::string, std::string> cases[] = {
-      {"spool.budget-bytes = 2000000.5", "a.toml:1: spool.budget-bytes = 2000000.5: must be a whole number, 1048576..1099511627776 bytes"},
+      {"spool.budget-bytes = 2000000.5",
+       "a.toml:1: spool.budget-bytes = 2000000.5: must be a whole number, 1048576..1099511627776 bytes"},
       {"spool.budget-bytes = \"2000000\"",
        "a.toml:1: spool.budget-bytes = \"2000000\": must be a whole number, 1048576..1099511627776 bytes"},
       {"any = true", "a.toml:1: any = true: must be a whole number"},
@@ -136,8 +138,10 @@ TEST_CASE("options: a wrong type in the file is told with file and line") {
 }
 
 TEST_CASE("options: an unknown key is an error with the nearest known key") {
-  CHECK(problems(file("[spool]\nbudget-byte = 1")) == "a.toml:2: unknown key \"spool.budget-byte\"; did you mean 'spool.budget-bytes'?");
-  CHECK(problems(file("commit-window-ms = 1")) == "a.toml:1: unknown key \"commit-window-ms\"; did you mean 'spool.commit-window-ms'?");
+  CHECK(problems(file("[spool]\nbudget-byte = 1")) ==
+        "a.toml:2: unknown key \"spool.budget-byte\"; did you mean 'spool.budget-bytes'?");
+  CHECK(problems(file("commit-window-ms = 1")) ==
+        "a.toml:1: unknown key \"commit-window-ms\"; did you mean 'spool.commit-window-ms'?");
   CHECK(problems(file("[something]\nelse = 1")) == "a.toml:2: unknown key \"something.else\"");
   CHECK(problems(file("[something]\n")) == "a.toml:1: unknown key \"something\"");
   CHECK(problems(file("host.name = \"x\"")) == "a.toml:1: unknown key \"host.name\"");
@@ -148,7 +152,8 @@ TEST_CASE("options: an unknown key is an error with the nearest known key") {
 TEST_CASE("options: unknown variables with the prefix are errors, unless they belong to somebody else") {
   CHECK(problems(environment({{"JOULESPOOL_HOTS", "x"}})) ==
         "environment \"JOULESPOOL_HOTS\": unknown variable; did you mean 'JOULESPOOL_HOST'?");
-  OptionSources sources = environment({{"JOULESPOOL_BRIDGE_X", "1"}, {"JOULESPOOL_CONFIG", "f"}, {"PATH", "/bin"}, {"JOULES", "1"}});
+  OptionSources sources =
+      environment({{"JOULESPOOL_BRIDGE_X", "1"}, {"JOULESPOOL_CONFIG", "f"}, {"PATH", "/bin"}, {"JOULES", "1"}});
   sources.environment_ignored = {"JOULESPOOL_BRIDGE_*", "JOULESPOOL_CONFIG"};
   CHECK(problems(sources).empty());
   sources.environment["JOULESPOOL_CONFIGS"] = "";
@@ -181,7 +186,9 @@ TEST_CASE("options: a key given in two spellings is set twice") {
 }
 
 TEST_CASE("options: suffixes are those of the unit") {
-  const auto bytes = [](const std::string& text) { return resolved(flags({{"spool.budget-bytes", text}})).integer("spool.budget-bytes"); };
+  const auto bytes = [](const std::string& text) {
+    return resolved(flags({{"spool.budget-bytes", text}})).integer("spool.budget-bytes");
+  };
   CHECK(bytes("1048576") == 1048576);
   CHECK(bytes("2000k") == 2000000);
   CHECK(bytes("2048KiB") == 2097152);
@@ -234,7 +241,8 @@ TEST_CASE("options: a secret is never in a message, and a row's own rule is aske
 
 TEST_CASE("options: foreign text in messages has no control characters and is cut") {
   CHECK(problems(flags({{"any", "\x1b[31m\n"}})) == "flag --any: any = \"?[31m?\": must be a whole number");
-  CHECK(problems(flags({{"any", std::string(1000, 'x')}})) == "flag --any: any = \"" + std::string(80, 'x') + "...\": must be a whole number");
+  CHECK(problems(flags({{"any", std::string(1000, 'x')}})) ==
+        "flag --any: any = \"" + std::string(80, 'x') + "...\": must be a whole number");
 }
 
 TEST_CASE("options: each table of an array is resolved by itself, with lines") {
@@ -253,7 +261,8 @@ TEST_CASE("options: each table of an array is resolved by itself, with lines") {
   sources.file_text = "[[unit]]\nhots = \"a\"\n[[unit]]\nany = \"x\"\n";
   const auto wrong = resolve_table_array(table(), "unit", sources);
   REQUIRE(!wrong.ok());
-  CHECK(wrong.error().message == "a.toml:2: unknown key \"hots\"; did you mean 'host'?\na.toml:4: any = \"x\": must be a whole number");
+  CHECK(wrong.error().message ==
+        "a.toml:2: unknown key \"hots\"; did you mean 'host'?\na.toml:4: any = \"x\": must be a whole number");
 }
 
 TEST_CASE("options: a plain table where an array of tables must be is an error") {
@@ -281,7 +290,8 @@ TEST_CASE("options: an inline table is a list of key=value; a boolean may stand 
       {"host", "flag --unit: host needs a value: host=..."},
       {"any=1,any=2", "flag --unit: any is set twice"},
       {"any=1,", "flag --unit: unknown key \"\""},
-      {"any=x,mode=y", "flag --unit: any = \"x\": must be a whole number\nflag --unit: mode = \"y\": must be off, keep or upload"},
+      {"any=x,mode=y",
+       "flag --unit: any = \"x\": must be a whole number\nflag --unit: mode = \"y\": must be off, keep or upload"},
   };
   for (const auto& [text, message] : cases) {
     const auto wrong = resolve_inline(table(), text, "flag --unit");
@@ -309,7 +319,8 @@ TEST_CASE("options: the reference has a section for each table and every key wit
   CHECK(text.find("## spool\n") != std::string::npos);
   CHECK(text.find("| `spool.commit-window-ms` | 10..10000 ms | `250` ms | restart | What it means. "
                   "`JOULESPOOL_SPOOL_COMMIT_WINDOW_MS` |\n") != std::string::npos);
-  CHECK(text.find("| `mode` | off, keep or upload | `off` | restart | What it means. `JOULESPOOL_MODE` |\n") != std::string::npos);
+  CHECK(text.find("| `mode` | off, keep or upload | `off` | restart | What it means. `JOULESPOOL_MODE` |\n") !=
+        std::string::npos);
   CHECK(text.find("Secret: never shown.") != std::string::npos);
   CHECK(text.find("| `host`") < text.find("## spool"));
   CHECK(option_reference(table(), "").find("JOULESPOOL") == std::string::npos);

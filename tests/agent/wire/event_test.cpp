@@ -21,7 +21,8 @@ Bytes bytes_of(std::string_view text) {
 std::vector<Event> all_kinds() {
   Gap gap{GapReason::evicted, 7, 100, 200, false, 50, 1111, -2222, Lane::wave, SeqRange{3, 5}, "the budget is used up"};
   Gap open{GapReason::restart, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX, true, 0, 0, 0, std::nullopt, std::nullopt, ""};
-  Started started{"0.1.0", "b00t", 9, 1000, {{Lane::event, 1, true}, {Lane::stat, 77, true}, {Lane::wave, 5, false}}, "simulated", 2000};
+  Started started{"0.1.0",     "b00t", 9, 1000, {{Lane::event, 1, true}, {Lane::stat, 77, true}, {Lane::wave, 5, false}},
+                  "simulated", 2000};
   Stopped stopped{"request", 5000, {10, 9, -(static_cast<int128>(1) << 100), static_cast<int128>(1) << 101, 1}};
   ClockCorrected corrected{{1, -5, 2e6, UtcQuality::unsynchronised}, {2, 6, 1999999.25, UtcQuality::instrument}};
   DeviceNote note{"lost", "gone", 42};
@@ -60,7 +61,8 @@ TEST_CASE("event: each reason has a name and comes back") {
 
 TEST_CASE("event: a kind or reason of a later version is one event that is not known") {
   // events { field 99: "x" }, events { gap { reason: 200 } }, events { device_note {} }
-  const auto events = read_events(bytes_of(std::string_view("\x0a\x04\x9a\x06\x01x\x0a\x05\x0a\x03\x08\xc8\x01\x0a\x02\x2a\x00", 17)));
+  const auto events =
+      read_events(bytes_of(std::string_view("\x0a\x04\x9a\x06\x01x\x0a\x05\x0a\x03\x08\xc8\x01\x0a\x02\x2a\x00", 17)));
   REQUIRE(events.ok());
   REQUIRE(events->size() == 3);
   CHECK(std::holds_alternative<std::monostate>((*events)[0]));

@@ -22,7 +22,8 @@ constexpr std::string_view golden_hex =
 Bytes from_hex(std::string_view hex) {
   const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
   Bytes bytes;
-  for (size_t at = 0; at + 1 < hex.size(); at += 2) bytes.push_back(static_cast<std::byte>(digit(hex[at]) * 16 + digit(hex[at + 1])));
+  for (size_t at = 0; at + 1 < hex.size(); at += 2)
+    bytes.push_back(static_cast<std::byte>(digit(hex[at]) * 16 + digit(hex[at + 1])));
   return bytes;
 }
 
@@ -84,7 +85,9 @@ std::optional<FrameDefect> defect_with(Change change) {
 
 }  // namespace
 
-TEST_CASE("frame: the bytes are those of the format, to the last bit") { CHECK(write_frame(golden_header(), payload) == from_hex(golden_hex)); }
+TEST_CASE("frame: the bytes are those of the format, to the last bit") {
+  CHECK(write_frame(golden_header(), payload) == from_hex(golden_hex));
+}
 
 TEST_CASE("frame: golden bytes read back as every field") {
   const Bytes bytes = from_hex(golden_hex);
@@ -116,7 +119,8 @@ TEST_CASE("frame: fields that a later version adds are passed over") {
 
 TEST_CASE("frame: anything shorter than a prefix is too short") {
   const Bytes bytes = from_hex(golden_hex);
-  for (size_t size = 0; size < frame_prefix_bytes; ++size) CHECK(defect_of(ByteView(bytes).first(size)) == FrameDefect::too_short);
+  for (size_t size = 0; size < frame_prefix_bytes; ++size)
+    CHECK(defect_of(ByteView(bytes).first(size)) == FrameDefect::too_short);
 }
 
 TEST_CASE("frame: bytes of something else are foreign, another version is told apart") {
@@ -147,7 +151,8 @@ TEST_CASE("frame: a frame of exactly the largest size is taken") {
 
 TEST_CASE("frame: cut off anywhere it is truncated, with more behind it has trailing bytes") {
   Bytes bytes = from_hex(golden_hex);
-  for (size_t size = frame_prefix_bytes; size < bytes.size(); ++size) CHECK(defect_of(ByteView(bytes).first(size)) == FrameDefect::truncated);
+  for (size_t size = frame_prefix_bytes; size < bytes.size(); ++size)
+    CHECK(defect_of(ByteView(bytes).first(size)) == FrameDefect::truncated);
   bytes.push_back(std::byte{0});
   CHECK(defect_of(bytes) == FrameDefect::trailing_bytes);
 }
@@ -201,8 +206,9 @@ TEST_CASE("frame: a header that contradicts itself is refused") {
     CAPTURE(&change - changes);
     CHECK(defect_with(change) == FrameDefect::header_invalid);
   }
-  CHECK(defect_with([](FrameHeader& h) { h.labels.assign(labels_max, {std::string(label_bytes_max, 'k'), std::string(label_bytes_max, 'v')}); }) ==
-        std::nullopt);
+  CHECK(defect_with([](FrameHeader& h) {
+          h.labels.assign(labels_max, {std::string(label_bytes_max, 'k'), std::string(label_bytes_max, 'v')});
+        }) == std::nullopt);
 }
 
 TEST_CASE("frame: random bytes after a right prefix never get through") {
@@ -236,8 +242,8 @@ TEST_CASE("frame: a damaged header with a right checksum is refused or reads as 
 TEST_CASE("frame: every defect has a name of its own") {
   std::vector<std::string_view> names;
   for (size_t defect = 0; defect < frame_defect_count; ++defect) names.push_back(to_string(static_cast<FrameDefect>(defect)));
-  CHECK(names == std::vector<std::string_view>{"too_short", "foreign", "unknown_version", "too_large", "truncated", "trailing_bytes", "checksum",
-                                               "header", "header_invalid"});
+  CHECK(names == std::vector<std::string_view>{"too_short", "foreign", "unknown_version", "too_large", "truncated",
+                                               "trailing_bytes", "checksum", "header", "header_invalid"});
 }
 
 TEST_CASE("frame: ids are short, lower case, and no paths or topics") {

@@ -43,10 +43,12 @@ TEST_CASE("topics: a data topic is read back") {
 }
 
 TEST_CASE("topics: what is no data topic is refused") {
-  for (const char* topic : {"", "joulespool/v1/data/", "joulespool/v1/data/28/foobar", "joulespool/v1/data/28/foobar/", "joulespool/v1/data/28/foobar/x",
-                            "joulespool/v1/data/28/foo/bar/stat", "joulespool/v1/data/40/foobar/stat", "joulespool/v1/data/8/foobar/stat",
-                            "joulespool/v1/data/2C/a/stat", "joulespool/v1/data/28//stat", "joulespool/v1/data/28/Foobar/stat",
-                            "joulespool/v2/data/28/foobar/stat", "/joulespool/v1/data/28/foobar/stat", "joulespool/v1/data/28/foobar/stat/x"})
+  for (const char* topic :
+       {"", "joulespool/v1/data/", "joulespool/v1/data/28/foobar", "joulespool/v1/data/28/foobar/",
+        "joulespool/v1/data/28/foobar/x", "joulespool/v1/data/28/foo/bar/stat", "joulespool/v1/data/40/foobar/stat",
+        "joulespool/v1/data/8/foobar/stat", "joulespool/v1/data/2C/a/stat", "joulespool/v1/data/28//stat",
+        "joulespool/v1/data/28/Foobar/stat", "joulespool/v2/data/28/foobar/stat", "/joulespool/v1/data/28/foobar/stat",
+        "joulespool/v1/data/28/foobar/stat/x"})
     CHECK_MESSAGE(!parse_data_topic(topic), topic);
 }
 

@@ -31,7 +31,8 @@ TEST_CASE("utc map: within a nanosecond of 128-bit arithmetic over a year at 2 M
   std::mt19937_64 random(10);
   for (int round = 0; round < 200; ++round) {
     UtcMap map{random() % year_ticks, 1767225600 * ns_per_s, 2e6, UtcQuality::host};
-    if (round > 0) map.counter_rate_hz = 2e6 + static_cast<double>(static_cast<int64_t>(random() % 400000) - 200000) / 1024;  // +-100 ppm
+    if (round > 0)
+      map.counter_rate_hz = 2e6 + static_cast<double>(static_cast<int64_t>(random() % 400000) - 200000) / 1024;  // +-100 ppm
     for (int sample = 0; sample < 100; ++sample) {
       const uint64_t id = random() % (2 * year_ticks);
       CAPTURE(map.counter_rate_hz);
@@ -56,7 +57,8 @@ TEST_CASE("utc map: samples before the map's own have earlier times") {
 TEST_CASE("utc map: the sample of a sample's time is that sample") {
   std::mt19937_64 random(11);
   for (int round = 0; round < 2000; ++round) {
-    const UtcMap map{random() % year_ticks, 1767225600 * ns_per_s, 1999998.5 + static_cast<double>(random() % 3), UtcQuality::host};
+    const UtcMap map{random() % year_ticks, 1767225600 * ns_per_s, 1999998.5 + static_cast<double>(random() % 3),
+                     UtcQuality::host};
     const uint64_t id = random() % (2 * year_ticks);
     CHECK(map.sample_id_at(map.utc_ns_at(id)) == id);
   }
