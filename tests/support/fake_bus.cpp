@@ -95,6 +95,10 @@ class FakeBroker::Core {
   }
   void subscribe(Session& session, uint64_t connection, const std::string& filter) {
     if (session.connection != connection || !session.is_connected()) return;
+    if (filter == refused_filter) {
+      session.say(mqtt::SubscribeFailed{filter, "broker refused: Not authorized (135)"});
+      return;
+    }
     session.filters.push_back(filter);
     for (const auto& [topic, message] : retained_)
       if (topic_matches(filter, topic)) session.say(mqtt::Received{message});
@@ -138,7 +142,7 @@ class FakeBroker::Core {
 
   bool running = true;
   uint16_t receive_maximum = 20;
-  std::string refusal;
+  std::string refusal, refused_filter;
   Choice drop, refuse;
   bool hold = false;
 
@@ -249,6 +253,9 @@ void FakeBroker::drop_if(Choice choice) {
 }
 void FakeBroker::refuse_if(Choice choice) {
   core_->run([&] { core_->refuse = std::move(choice); });
+}
+void FakeBroker::refuse_subscription(const std::string& filter) {
+  core_->run([&] { core_->refused_filter = filter; });
 }
 void FakeBroker::hold_acknowledgements(bool on) {
   core_->run([&] {

@@ -37,6 +37,8 @@ class FakeBroker {
   void drop_if(Choice choice);
   // These are refused with "not authorised".
   void refuse_if(Choice choice);
+  // Subscriptions to these filters are refused, in the same words.
+  void refuse_subscription(const std::string& filter);
   // Messages are taken and delivered, but not acknowledged to their publisher until this is set to false.
   void hold_acknowledgements(bool on);
 

@@ -1,0 +1,167 @@
+// A bridge as the uplink sees one: keeps the order rule, "stores" at once, acks, says its state. Its frames are those of
+// MemorySpool (their seq as text), all of one device.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/base/bounded_queue.h"
+#include "agent/base/clock.h"
+#include "agent/uplink/uplink.h"
+#include "agent/wire/topics.h"
+#include "tests/support/bus_log.h"
+
+namespace joulespool::test {
+
+class TestBridge {
+ public:
+  struct Arrived {
+    std::string topic;
+    wire::Lane lane;
+    uint64_t seq, previous;
+  };
+
+  TestBridge(const uplink::BusFactory& make_bus, std::string host, std::string device)
+      : host_(std::move(host)), device_(std::move(device)) {
+    auto bus = make_bus([this](mqtt::BusEvent event) { static_cast<void>(inputs_.push(std::move(event), 0)); });
+    bus_ = std::move(bus).value();
+    static_cast<void>(bus_->connect());
+    thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+  }
+  ~TestBridge() {
+    thread_.request_stop();
+    thread_.join();
+    bus_.reset();
+  }
+  TestBridge(const TestBridge&) = delete;
+  TestBridge& operator=(const TestBridge&) = delete;
+
+  void set_accepting(bool on) { change([&] { accepting_ = on; }); }
+  void set_acking(bool on) { acking_ = on; }
+  void set_rejected(uint64_t seq) { rejected_seq_ = seq; }
+  // As another process: nothing of before is known.
+  void restart() {
+    change([&] {
+      ++instance_;
+      highest_.clear();
+    });
+  }
+  void publish_raw(const std::string& topic, std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    to_publish_.push_back({topic, BusLog::to_bytes(text), false, {}});
+  }
+
+  std::vector<Arrived> arrived() const {
+    const std::lock_guard lock(mutex_);
+    return arrived_;
+  }
+  // Waits until the seqs 1..last of a lane were stored; false after 20 s.
+  bool wait_for_stored(wire::Lane lane, uint64_t last) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return first_copies(lane).size() >= last; });
+  }
+  bool wait_for_arrived(size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return arrived_.size() >= count; });
+  }
+  // The accepted frames of a lane in the order of their first copies.
+  std::vector<uint64_t> stored(wire::Lane lane) const {
+    const std::lock_guard lock(mutex_);
+    return first_copies(lane);
+  }
+
+ private:
+  template <class Change>
+  void change(Change change) {
+    const std::lock_guard lock(mutex_);
+    change();
+    state_changed_ = true;
+  }
+  std::vector<uint64_t> first_copies(wire::Lane lane) const {
+    const auto found = stored_.find(lane);
+    return found == stored_.end() ? std::vector<uint64_t>{} : found->second;
+  }
+
+  void work(const std::stop_token& stop) {
+    constexpr int64_t look_ns = 5 * ns_per_ms;
+    while (!stop.stop_requested()) {
+      if (auto event = inputs_.pop_until(clock_.monotonic_ns() + look_ns)) std::visit([this](auto& what) { happened(what); }, *event);
+      const std::lock_guard lock(mutex_);
+      if (!connected_) continue;
+      if (std::exchange(state_changed_, false)) say_state();
+      for (const auto& message : std::exchange(to_publish_, {})) publish(message);
+    }
+  }
+  void happened(const mqtt::Connected&) {
+    connected_ = true;
+    static_cast<void>(bus_->subscribe(wire::data_topic_filter(wire::part_of(host_))));
+    const std::lock_guard lock(mutex_);
+    say_state();
+  }
+  void happened(const mqtt::Disconnected&) { connect_again(); }
+  void happened(const mqtt::ConnectFailed&) { connect_again(); }
+  void happened(const mqtt::Published&) {}
+  void happened(const mqtt::SubscribeFailed&) {}
+  void happened(const mqtt::Received& received) {
+    const auto topic = wire::parse_data_topic(received.message.topic);
+    if (!topic) return;
+    const std::lock_guard lock(mutex_);
+    const uint64_t seq = std::stoull(BusLog::to_text(received.message.payload));
+    const uint64_t previous = std::stoull(received.message.user_properties.at(0).second);
+    arrived_.push_back({received.message.topic, topic->lane, seq, previous});
+    take(topic->lane, seq, previous);
+    changed_.notify_all();
+  }
+  void take(wire::Lane lane, uint64_t seq, uint64_t previous) {
+    if (!accepting_) return;
+    uint64_t& highest = highest_[lane];
+    if (seq > highest && previous > highest) return;
+    wire::AckEntry ack{{device_, 1, lane}, {}, {}};
+    if (seq == rejected_seq_)
+      ack.rejected.push_back({seq, "no good"});
+    else
+      ack.stored.push_back({seq, seq});
+    highest = std::max(highest, seq);
+    auto& stored = stored_[lane];
+    if (std::find(stored.begin(), stored.end(), seq) == stored.end()) stored.push_back(seq);
+    if (acking_) publish({wire::ack_topic(host_), wire::write_ack({ack}), false, {}});
+  }
+  void connect_again() {
+    connected_ = false;
+    static_cast<void>(bus_->connect());
+  }
+  void publish(const mqtt::Message& message) { static_cast<void>(bus_->publish(++token_, message)); }
+  void say_state() {
+    wire::BridgeState state;
+    state.online = true;
+    state.accepting = accepting_;
+    state.instance = std::to_string(instance_);
+    state.parts = {{0, 63}};
+    publish({wire::bridge_state_topic("one"), BusLog::to_bytes(wire::write_bridge_state(state)), true, {}});
+  }
+
+  const std::string host_, device_;
+  SystemClock clock_;
+  BoundedQueue<mqtt::BusEvent> inputs_{1};
+  std::unique_ptr<mqtt::MessageBus> bus_;
+  bool connected_ = false;
+  uint64_t token_ = 0;
+  std::atomic<bool> acking_ = true;
+  std::atomic<uint64_t> rejected_seq_ = 0;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool state_changed_ = false, accepting_ = true;
+  uint64_t instance_ = 1;
+  std::vector<mqtt::Message> to_publish_;
+  std::map<wire::Lane, uint64_t> highest_;
+  std::map<wire::Lane, std::vector<uint64_t>> stored_;
+  std::vector<Arrived> arrived_;
+  std::jthread thread_;
+};
+
+}  // namespace joulespool::test
