@@ -42,7 +42,8 @@ Span asked_of(const AxisCoverage& axis, const TimeRange& range, bool newest) {
 std::vector<Span> uploaded_parts(const AxisCoverage& axis, Lane lane, Span asked, const Run* before) {
   std::vector<Span> parts;
   const auto uploads = [&](const Run& run) {
-    return std::any_of(run.lanes.begin(), run.lanes.end(), [&](const wire::LaneStart& start) { return start.lane == lane && start.uploaded; });
+    return std::any_of(run.lanes.begin(), run.lanes.end(),
+                       [&](const wire::LaneStart& start) { return start.lane == lane && start.uploaded; });
   };
   const auto add = [&](uint64_t first, uint64_t end, bool uploaded) {
     const Span part{std::max(first, asked.first), std::min(end, asked.end)};
@@ -70,7 +71,8 @@ class AxisJudge {
     for (const IntervalSet* records : {&axis_.gaps, &coverage.lost})
       for (const Span& span : records->intervals()) accounted.insert(span.first, span.end);
     for (const Span& part : parts) {
-      for (const Span& hole : accounted.missing(part.first, part.end)) miss(lane, hole, size_of(hole), "no frame has them and no record explains it");
+      for (const Span& hole : accounted.missing(part.first, part.end))
+        miss(lane, hole, size_of(hole), "no frame has them and no record explains it");
       for (const PartialWindow& partial : coverage.partial) judge_partial(lane, partial, part);
       judge_contradictions(lane, coverage, part);
     }
@@ -116,8 +118,8 @@ class AxisJudge {
 void note_silent_end(const AxisCoverage& axis, Verdict& verdict) {
   const wire::UtcMap* map = axis.map_at_sample(axis.end);
   const int64_t utc_ns = map == nullptr ? 0 : map->utc_ns_at(axis.end);
-  verdict.missing_samples.push_back({axis.life, Lane::stat, {axis.end, axis.end}, 0, utc_ns, utc_ns,
-                                     "the counter restarted and no record says what was lost"});
+  verdict.missing_samples.push_back(
+      {axis.life, Lane::stat, {axis.end, axis.end}, 0, utc_ns, utc_ns, "the counter restarted and no record says what was lost"});
 }
 
 void judge_axis(const AxisCoverage& axis, Span asked, const Run* before, Verdict& verdict) {
@@ -162,7 +164,8 @@ Span asked_samples(const DeviceCoverage& device, const TimeRange& range, uint64_
 // False: the frames beside the hole show that it lies outside of the range.
 bool may_matter(const DeviceCoverage& device, const SequenceCoverage& sequence, const TimeRange& range, const Span& hole) {
   const auto after = sequence.runs.lower_bound(hole.end);
-  if (range.from_ns && after != sequence.runs.end() && after->second.sample_first <= asked_samples(device, range, after->second.life).first)
+  if (range.from_ns && after != sequence.runs.end() &&
+      after->second.sample_first <= asked_samples(device, range, after->second.life).first)
     return false;
   if (!range.to_ns || after == sequence.runs.begin()) return true;
   const FrameRun& before = std::prev(after)->second;
@@ -176,11 +179,14 @@ void judge_sequence(const DeviceCoverage& device, const std::pair<uint64_t, Lane
   const uint64_t end = end_of(sequence);
   insert_kept(sequence, end, explained);
   for (const Span& hole : explained.missing(1, end))
-    if (may_matter(device, sequence, range, hole)) verdict.missing_frames.push_back({id.first, id.second, {hole.first, hole.end - 1}});
+    if (may_matter(device, sequence, range, hole))
+      verdict.missing_frames.push_back({id.first, id.second, {hole.first, hole.end - 1}});
 }
 
 // What the device's last start before this axis said: an axis that follows a restarted counter has no start of its own.
-const Run* last_run(const AxisCoverage& axis, const Run* before) { return axis.runs.empty() ? before : &axis.runs.rbegin()->second; }
+const Run* last_run(const AxisCoverage& axis, const Run* before) {
+  return axis.runs.empty() ? before : &axis.runs.rbegin()->second;
+}
 
 }  // namespace
 

@@ -10,8 +10,8 @@ namespace joulespool::reader {
 
 // What is asked: UTC, half open. Unset: from the first, to the last thing heard of the device.
 struct TimeRange {
-  std::optional<int64_t> from_ns;
-  std::optional<int64_t> to_ns;
+  std::optional<int64_t> from_ns = {};
+  std::optional<int64_t> to_ns = {};
 };
 
 // Samples that one lane should have and that no record explains.
@@ -42,9 +42,9 @@ struct Contradiction {
 // One axis as far as it lies within the range asked for.
 struct AxisVerdict {
   uint64_t axis = 0;
-  Span asked{};               // ticks that must be accounted for
-  uint64_t gap_ticks = 0;     // of these, recorded as lost for all lanes
-  bool ended = false;         // stopped, or the counter restarted: nothing more is to come
+  Span asked{};                   // ticks that must be accounted for
+  uint64_t gap_ticks = 0;         // of these, recorded as lost for all lanes
+  bool ended = false;             // stopped, or the counter restarted: nothing more is to come
   std::vector<wire::Lane> lanes;  // that were uploaded, so that they were judged
 };
 

@@ -57,8 +57,10 @@ bool agrees(const std::vector<wire::Window>& windows, const wire::FrameHeader& h
   return all.count == header.samples && all.valid == header.valid && all.i_sum == header.i_sum && all.p_sum == header.p_sum;
 }
 
-bool is_possible(const wire::Window& window, uint32_t decimation) {
-  return window.sample_id_end >= window.sample_id_first && window.count * decimation <= window.sample_id_end - window.sample_id_first;
+bool is_possible(const wire::Window& window, const wire::FrameHeader& header) {
+  const bool inside = header.sample_id_first <= window.sample_id_first && window.sample_id_first <= window.sample_id_end &&
+                      window.sample_id_end <= header.sample_id_end;
+  return inside && window.count * header.axis.decimation <= window.sample_id_end - window.sample_id_first;
 }
 
 void add_stat(AxisCoverage& axis, DeviceCoverage& device, const CollectedFrame& frame) {
@@ -68,8 +70,8 @@ void add_stat(AxisCoverage& axis, DeviceCoverage& device, const CollectedFrame& 
   if (!agrees(*windows, header)) return note_damage(device, header, "the sums of its windows are not those of its header");
   LaneCoverage& lane = lane_of(axis, Lane::stat);
   for (const wire::Window& window : *windows) {
-    if (!is_possible(window, header.axis.decimation)) {
-      note_damage(device, header, "a window holds more samples than fit into it");
+    if (!is_possible(window, header)) {
+      note_damage(device, header, "a window holds more samples than fit into it, or lies outside of its frame");
       continue;
     }
     const uint64_t ticks = window.sample_id_end - window.sample_id_first;
@@ -122,8 +124,7 @@ void add_events(DeviceCoverage& device, const CollectedFrame& frame) {
   if (frame.header.codec != wire::event_codec) return note_damage(device, frame.header, "unknown codec");
   const auto events = wire::read_events(frame.payload());
   if (!events) return note_damage(device, frame.header, events.error().message);
-  for (const wire::Event& event : *events)
-    std::visit([&](const auto& kind) { add_event(device, frame.header, kind); }, event);
+  for (const wire::Event& event : *events) std::visit([&](const auto& kind) { add_event(device, frame.header, kind); }, event);
 }
 
 void add_totals(LaneTotals& totals, const CollectedFrame& frame) {
@@ -131,8 +132,8 @@ void add_totals(LaneTotals& totals, const CollectedFrame& frame) {
   totals.bytes += frame.bytes.size();
   totals.samples += frame.header.samples;
   totals.valid += frame.header.valid;
-  totals.i_sum += frame.header.i_sum;
-  totals.p_sum += frame.header.p_sum;
+  totals.i_sum = wrapping_add(totals.i_sum, frame.header.i_sum);
+  totals.p_sum = wrapping_add(totals.p_sum, frame.header.p_sum);
 }
 
 }  // namespace

@@ -43,15 +43,15 @@ struct Run {
 struct AxisCoverage {
   uint64_t life = 0;
   uint32_t counter_rate_hz = 0;
-  uint32_t decimation = 1;             // of the newest frame
-  std::array<LaneCoverage, 4> lanes;   // by number of the lane
-  IntervalSet gaps;                    // recorded as lost for all lanes
+  uint32_t decimation = 1;            // of the newest frame
+  std::array<LaneCoverage, 4> lanes;  // by number of the lane
+  IntervalSet gaps;                   // recorded as lost for all lanes
   std::optional<uint64_t> open_ended_from;
-  std::optional<uint64_t> stopped_at;  // the highest sample_id_end of Stopped
-  std::map<uint64_t, Run> runs;        // by Started.sample_id
+  std::optional<uint64_t> stopped_at;     // the highest sample_id_end of Stopped
+  std::map<uint64_t, Run> runs;           // by Started.sample_id
   std::map<uint64_t, wire::UtcMap> maps;  // by the first sample_id of the frame that brought it, where it changed
-  uint64_t first = UINT64_MAX;         // lowest and
-  uint64_t end = 0;                    // highest sample heard of, in any lane or record
+  uint64_t first = UINT64_MAX;            // lowest and
+  uint64_t end = 0;                       // highest sample heard of, in any lane or record
 
   [[nodiscard]] const LaneCoverage& lane(wire::Lane lane) const { return lanes[static_cast<size_t>(lane)]; }
   void heard_of(uint64_t sample_id_first, uint64_t sample_id_end);
@@ -69,9 +69,9 @@ struct FrameRun {
 };
 
 struct SequenceCoverage {
-  std::map<uint64_t, FrameRun> runs;   // by first seq
-  IntervalSet recorded_lost;           // seqs named by Gap.frames
-  std::map<uint64_t, bool> starts;     // Started: next_seq -> uploaded
+  std::map<uint64_t, FrameRun> runs;  // by first seq
+  IntervalSet recorded_lost;          // seqs named by Gap.frames
+  std::map<uint64_t, bool> starts;    // Started: next_seq -> uploaded
 };
 
 struct LaneTotals {
@@ -85,13 +85,13 @@ struct LaneTotals {
 
 struct GapTotals {
   uint64_t records = 0;
-  uint64_t samples = 0;  // that no lane has
+  uint64_t samples = 0;                    // that no lane has
   std::array<uint64_t, 4> lane_samples{};  // that one lane has not, by number of the lane
 };
 
 struct DeviceCoverage {
   wire::DeviceIdentity device;
-  std::vector<AxisCoverage> axes;  // in the order in which they were heard of
+  std::vector<AxisCoverage> axes;                                         // in the order in which they were heard of
   std::map<std::pair<uint64_t, wire::Lane>, SequenceCoverage> sequences;  // by epoch and lane
   std::array<LaneTotals, 4> totals{};                                     // by number of the lane
   std::map<wire::GapReason, GapTotals> gaps;

@@ -9,17 +9,20 @@ namespace joulespool::reader {
 namespace {
 
 bool has_labels(const wire::FrameHeader& header, const std::vector<wire::Label>& wanted) {
-  return std::ranges::all_of(wanted, [&](const wire::Label& label) { return std::ranges::find(header.labels, label) != header.labels.end(); });
+  return std::ranges::all_of(
+      wanted, [&](const wire::Label& label) { return std::ranges::find(header.labels, label) != header.labels.end(); });
 }
 
 }  // namespace
 
 bool DeviceSeries::is_before(const wire::FrameHeader& header, uint64_t sample_id) const {
-  return (range_.sample_from && sample_id < *range_.sample_from) || (range_.from_ns && header.utc.utc_ns_at(sample_id) < *range_.from_ns);
+  return (range_.sample_from && sample_id < *range_.sample_from) ||
+         (range_.from_ns && header.utc.utc_ns_at(sample_id) < *range_.from_ns);
 }
 
 bool DeviceSeries::is_past(const wire::FrameHeader& header, uint64_t sample_id) const {
-  return (range_.sample_to && sample_id >= *range_.sample_to) || (range_.to_ns && header.utc.utc_ns_at(sample_id) >= *range_.to_ns);
+  return (range_.sample_to && sample_id >= *range_.sample_to) ||
+         (range_.to_ns && header.utc.utc_ns_at(sample_id) >= *range_.to_ns);
 }
 
 bool DeviceSeries::wants(const wire::FrameHeader& header) const {

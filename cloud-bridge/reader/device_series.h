@@ -15,10 +15,10 @@ namespace joulespool::reader {
 
 // What is wanted; all conditions must hold. Ranges are half open; a window counts by its first sample.
 struct SeriesRange {
-  std::string device;
-  std::optional<int64_t> from_ns, to_ns;          // UTC, by the map of each frame
-  std::optional<uint64_t> sample_from, sample_to; // sample_id
-  std::vector<wire::Label> labels;                // each is in force
+  std::string device = {};
+  std::optional<int64_t> from_ns = {}, to_ns = {};           // UTC, by the map of each frame
+  std::optional<uint64_t> sample_from = {}, sample_to = {};  // sample_id
+  std::vector<wire::Label> labels = {};                      // each is in force
 };
 
 // Consecutive samples of one frame. Everything points into the series and the frame: valid until the next call.

@@ -18,6 +18,10 @@ void FrameCollector::add(sink::StoredRecord&& record) {
     return;
   }
   auto& frame = std::get<wire::Frame>(checked);
+  if (frame.header.seq == UINT64_MAX) {  // no agent counts that far, and no number follows
+    ++counters_.damaged[static_cast<size_t>(wire::FrameDefect::header_invalid)];
+    return;
+  }
   if (record.partition_key != frame.header.device.id) {
     ++counters_.wrong_key;
     return;

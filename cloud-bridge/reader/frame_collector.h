@@ -37,7 +37,7 @@ struct CollectorCounters {
   uint64_t frames = 0;      // good ones, each once
   uint64_t duplicates = 0;  // second copies, dropped
   uint64_t late = 0;
-  uint64_t wrong_key = 0;   // the partition key is not the device of the frame; dropped
+  uint64_t wrong_key = 0;                                    // the partition key is not the device of the frame; dropped
   std::array<uint64_t, wire::frame_defect_count> damaged{};  // by FrameDefect; dropped
 
   [[nodiscard]] uint64_t damaged_total() const;

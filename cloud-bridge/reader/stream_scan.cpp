@@ -14,7 +14,8 @@ bool at_end(const sink::RecordBatch& batch, int64_t until_utc_ns) {
 
 }  // namespace
 
-Result<sink::RecordBatch> read_patiently(sink::RecordSource& source, const std::string& shard, Clock& clock, std::stop_token stop) {
+Result<sink::RecordBatch> read_patiently(sink::RecordSource& source, const std::string& shard, Clock& clock,
+                                         std::stop_token stop) {
   int64_t wait_ms = read_retry_ms;
   for (int attempt = 1;; ++attempt, wait_ms *= 2) {
     if (stop.stop_requested()) return Error{Errc::cancelled, "stopped"};

@@ -15,7 +15,8 @@ constexpr int read_attempts_max = 6;
 constexpr int64_t read_retry_ms = 200;  // doubles from attempt to attempt: 6 s in all
 
 // Reads until it worked. Errors: the source's last one; cancelled when `stop` was requested.
-Result<sink::RecordBatch> read_patiently(sink::RecordSource& source, const std::string& shard, Clock& clock, std::stop_token stop);
+Result<sink::RecordBatch> read_patiently(sink::RecordSource& source, const std::string& shard, Clock& clock,
+                                         std::stop_token stop);
 
 // Calls `receiver` with every record that was stored before the call (and perhaps some later ones), shard after shard, parents
 // before children. Errors: those of the source; cancelled.
