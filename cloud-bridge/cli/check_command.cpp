@@ -1,16 +1,17 @@
 #include "cloud-bridge/cli/check_command.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <vector>
 
-#include "agent/base/exit_code.h"
 #include "agent/base/units.h"
+#include "cloud-bridge/cli/stream_flags.h"
 #include "cloud-bridge/reader/stream_scan.h"
 
-namespace joulespool::cli {
+namespace joulespool::bridge_cli {
 namespace {
 
 using nlohmann::json;
@@ -27,7 +28,6 @@ std::string hex(uint64_t id) {
 
 // What was found out about one device, and about the stream it was read from.
 struct Answer {
-  const CheckOptions& options;
   const reader::DeviceCoverage& device;
   const reader::Verdict& verdict;
   const reader::CollectorCounters& counters;
@@ -73,8 +73,10 @@ json missing_frames_json(const reader::Verdict& verdict) {
   json list = json::array();
   for (const reader::MissingFrames& missing : verdict.missing_frames) {
     if (list.size() == listed_max) break;
-    list.push_back({{"epoch", hex(missing.epoch)}, {"lane", to_string(missing.lane)},
-                    {"seq_first", missing.seqs.first}, {"seq_last", missing.seqs.last}});
+    list.push_back({{"epoch", hex(missing.epoch)},
+                    {"lane", to_string(missing.lane)},
+                    {"seq_first", missing.seqs.first},
+                    {"seq_last", missing.seqs.last}});
   }
   return list;
 }
@@ -97,9 +99,9 @@ json totals_json(const reader::DeviceCoverage& device) {
   json lanes = json::object();
   for (const Lane lane : wire::lanes) {
     const reader::LaneTotals& totals = device.total(lane);
-    lanes[std::string(to_string(lane))] = {{"frames", totals.frames}, {"bytes", totals.bytes}, {"samples", totals.samples},
-                                           {"valid", totals.valid}, {"i_sum", to_decimal(totals.i_sum)},
-                                           {"p_sum", to_decimal(totals.p_sum)}};
+    lanes[std::string(to_string(lane))] = {{"frames", totals.frames},           {"bytes", totals.bytes},
+                                           {"samples", totals.samples},         {"valid", totals.valid},
+                                           {"i_sum", to_decimal(totals.i_sum)}, {"p_sum", to_decimal(totals.p_sum)}};
   }
   return lanes;
 }
@@ -122,14 +124,18 @@ json stream_json(const Answer& answer) {
   for (size_t defect = 0; defect < wire::frame_defect_count; ++defect)
     if (answer.counters.damaged[defect] > 0)
       damaged[std::string(to_string(static_cast<wire::FrameDefect>(defect)))] = answer.counters.damaged[defect];
-  return {{"records", answer.counters.records}, {"bytes", answer.counters.bytes}, {"frames", answer.counters.frames},
-          {"duplicates", answer.counters.duplicates}, {"late", answer.counters.late}, {"wrong_key", answer.counters.wrong_key},
+  return {{"records", answer.counters.records},
+          {"bytes", answer.counters.bytes},
+          {"frames", answer.counters.frames},
+          {"duplicates", answer.counters.duplicates},
+          {"late", answer.counters.late},
+          {"wrong_key", answer.counters.wrong_key},
           {"damaged", damaged}};
 }
 
 void write_json(const Answer& answer, std::ostream& out) {
   const reader::Verdict& verdict = answer.verdict;
-  const json all = {{"version", 1},
+  const json all = {{"version", json_version},
                     {"device", answer.device.device.id},
                     {"complete", verdict.complete()},
                     {"axes", axes_json(answer)},
@@ -160,8 +166,10 @@ void write_axes(const Answer& answer, std::ostream& out) {
 void write_totals(const Answer& answer, std::ostream& out) {
   for (const Lane lane : wire::lanes) {
     const reader::LaneTotals& totals = answer.device.total(lane);
-    out << "  " << to_string(lane) << ": " << totals.frames << " frames, " << format_bytes(totals.bytes) << ", " << totals.samples << " samples";
-    if (lane != Lane::event) out << ", charge " << to_decimal(totals.i_sum) << ", energy " << to_decimal(totals.p_sum) << " (2^-31 A, W per sample)";
+    out << "  " << to_string(lane) << ": " << totals.frames << " frames, " << format_bytes(totals.bytes) << ", " << totals.samples
+        << " samples";
+    if (lane != Lane::event)
+      out << ", charge " << to_decimal(totals.i_sum) << ", energy " << to_decimal(totals.p_sum) << " (2^-31 A, W per sample)";
     out << '\n';
   }
   for (const auto& [reason, totals] : answer.device.gaps) {
@@ -174,8 +182,8 @@ void write_totals(const Answer& answer, std::ostream& out) {
 }
 
 void write_missing_samples(const reader::MissingSamples& missing, std::ostream& out) {
-  out << "  missing: " << to_string(missing.lane) << ", " << missing.samples << " samples, sample_id " << missing.span.first << " to "
-      << missing.span.end;
+  out << "  missing: " << to_string(missing.lane) << ", " << missing.samples << " samples, sample_id " << missing.span.first
+      << " to " << missing.span.end;
   if (missing.utc_first_ns != 0) out << ", " << format_utc(missing.utc_first_ns) << " to " << format_utc(missing.utc_end_ns);
   out << ": " << missing.why << '\n';
 }
@@ -192,8 +200,8 @@ void write_findings(const Answer& answer, std::ostream& out) {
   if (verdict.axes.empty()) out << "  nothing is known of the device in this range\n";
   write_some(verdict.missing_samples, out, [&](const reader::MissingSamples& missing) { write_missing_samples(missing, out); });
   write_some(verdict.missing_frames, out, [&](const reader::MissingFrames& missing) {
-    out << "  missing: " << to_string(missing.lane) << " frames " << missing.seqs.first << " to " << missing.seqs.last << " of epoch "
-        << hex(missing.epoch) << '\n';
+    out << "  missing: " << to_string(missing.lane) << " frames " << missing.seqs.first << " to " << missing.seqs.last
+        << " of epoch " << hex(missing.epoch) << '\n';
   });
   write_some(verdict.contradictions, out, [&](const reader::Contradiction& contradiction) {
     out << "  contradiction: " << to_string(contradiction.lane) << ", sample_id " << contradiction.span.first << " to "
@@ -211,32 +219,44 @@ void write_text(const Answer& answer, std::ostream& out) {
       << " damaged records, " << answer.counters.wrong_key << " with a wrong key\n";
 }
 
-int report_unknown(const CheckOptions& options, std::ostream& out, std::ostream& err) {
-  if (options.json) out << json{{"version", 1}, {"device", options.device}, {"complete", false}, {"known", false}}.dump(2) << '\n';
-  err << "joulespool-bridge check: device " << options.device << " is not in the stream\n";
+ExitCode report_unknown(const CheckOptions& options, const Surroundings& surroundings) {
+  if (options.json)
+    surroundings.out << json{{"version", json_version}, {"device", options.device}, {"complete", false}, {"known", false}}.dump(2)
+                     << '\n';
+  surroundings.err << "joulespool-bridge: device " << options.device << " is not in the stream\n";
   return exit_no;
 }
 
 }  // namespace
 
-int run_check(const CheckOptions& options, sink::RecordSource& source, Clock& clock, std::stop_token stop, std::ostream& out,
-              std::ostream& err) {
+Result<ExitCode> run_check(const CheckOptions& options, sink::RecordSource& source, const Surroundings& surroundings) {
   reader::CoverageMap coverage;
   reader::FrameCollector collector([&](const reader::CollectedFrame& frame) {
     if (frame.header.device.id == options.device) coverage.add(frame);
   });
-  const Status scanned = reader::scan_stream(source, clock, stop, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); });
-  if (!scanned) {
-    err << "joulespool-bridge check: " << scanned.error().message << '\n';
-    return exit_code(scanned.error());
-  }
+  JOULESPOOL_TRY(
+      reader::scan_stream(source, surroundings.clock, {}, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); }),
+      "check");
   collector.finish();
   const auto device = coverage.devices().find(options.device);
-  if (device == coverage.devices().end()) return report_unknown(options, out, err);
+  if (device == coverage.devices().end()) return report_unknown(options, surroundings);
   const reader::Verdict verdict = reader::judge(device->second, options.range);
-  const Answer answer{options, device->second, verdict, collector.counters(), collector.duplicates(options.device)};
-  options.json ? write_json(answer, out) : write_text(answer, out);
+  const Answer answer{device->second, verdict, collector.counters(), collector.duplicates(options.device)};
+  options.json ? write_json(answer, surroundings.out) : write_text(answer, surroundings.out);
   return verdict.complete() ? exit_ok : exit_no;
 }
 
-}  // namespace joulespool::cli
+Action add_check(CLI::App& app, const Surroundings& surroundings) {
+  const auto options = std::make_shared<CheckOptions>();
+  const auto flags = SettingsFlags::add(app);
+  app.add_option("--device", options->device, "Id of the device")->required();
+  add_time_range(app, options->range.from_ns, options->range.to_ns);
+  app.add_flag("--json", options->json, "The answer as JSON");
+  return [options, flags, &surroundings]() -> Result<ExitCode> {
+    const auto source = open_stream(*flags, surroundings);
+    if (!source) return source.error();
+    return run_check(*options, **source, surroundings);
+  };
+}
+
+}  // namespace joulespool::bridge_cli

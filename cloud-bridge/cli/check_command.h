@@ -1,15 +1,11 @@
 // joulespool-bridge check: is a device complete in Kinesis between two points? Names what is missing.
 #pragma once
 
-#include <iosfwd>
-#include <stop_token>
-#include <string>
-
-#include "agent/base/clock.h"
+#include "cloud-bridge/cli/command.h"
 #include "cloud-bridge/reader/completeness.h"
 #include "cloud-bridge/sink/record_source.h"
 
-namespace joulespool::cli {
+namespace joulespool::bridge_cli {
 
 struct CheckOptions {
   std::string device;
@@ -17,9 +13,9 @@ struct CheckOptions {
   bool json = false;
 };
 
-// Reads the whole stream. Exit code: 0 complete; 1 not, or the device is not in the stream; 2, 3 as exit_code() of the
-// source's error. The answer goes to `out`, errors to `err`.
-int run_check(const CheckOptions& options, sink::RecordSource& source, Clock& clock, std::stop_token stop, std::ostream& out,
-              std::ostream& err);
+// Reads the whole stream. exit_ok: complete; exit_no: not, or the device is not in the stream. Errors: the source's.
+Result<ExitCode> run_check(const CheckOptions& options, sink::RecordSource& source, const Surroundings& surroundings);
 
-}  // namespace joulespool::cli
+Action add_check(CLI::App& app, const Surroundings& surroundings);
+
+}  // namespace joulespool::bridge_cli

@@ -1,13 +1,14 @@
 #include "cloud-bridge/cli/export_command.h"
 
+#include <CLI/CLI.hpp>
 #include <ostream>
 #include <string>
 
-#include "agent/base/exit_code.h"
 #include "agent/codec/csv.h"
+#include "cloud-bridge/cli/stream_flags.h"
 #include "cloud-bridge/reader/stream_scan.h"
 
-namespace joulespool::cli {
+namespace joulespool::bridge_cli {
 namespace {
 
 // Writes the rows of the frames that are wanted.
@@ -25,7 +26,7 @@ class CsvExport {
     const Status status = samples() ? add_samples(frame) : add_windows(frame);
     if (!status) {
       ++damaged_;
-      err_ << "joulespool-bridge export: frame " << frame.header.seq << ": " << status.error().message << '\n';
+      err_ << "joulespool-bridge: frame " << frame.header.seq << ": " << status.error().message << '\n';
     }
     out_ << rows_;
   }
@@ -40,7 +41,8 @@ class CsvExport {
     const auto slice = series_.samples(frame);
     if (!slice) return slice.error();
     for (size_t k = 0; k < slice->i.size(); ++k)
-      codec::append_sample_row(rows_, frame.header, slice->sample_id + k * frame.header.axis.decimation, slice->i[k], slice->v[k], slice->p[k]);
+      codec::append_sample_row(rows_, frame.header, slice->sample_id + k * frame.header.axis.decimation, slice->i[k], slice->v[k],
+                               slice->p[k]);
     return {};
   }
 
@@ -62,23 +64,39 @@ class CsvExport {
 
 }  // namespace
 
-int run_export(const ExportOptions& options, sink::RecordSource& source, Clock& clock, std::stop_token stop, std::ostream& out,
-               std::ostream& err) {
-  CsvExport rows(options, out, err);
+Result<ExitCode> run_export(const ExportOptions& options, sink::RecordSource& source, const Surroundings& surroundings) {
+  CsvExport rows(options, surroundings.out, surroundings.err);
   reader::FrameCollector collector([&](const reader::CollectedFrame& frame) { rows.add(frame); });
-  const Status scanned = reader::scan_stream(source, clock, stop, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); });
+  JOULESPOOL_TRY(
+      reader::scan_stream(source, surroundings.clock, {}, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); }),
+      "export");
   collector.finish();
-  out.flush();
-  if (!scanned) {
-    err << "joulespool-bridge export: " << scanned.error().message << '\n';
-    return exit_code(scanned.error());
-  }
-  if (!out) {
-    err << "joulespool-bridge export: the output cannot be written\n";
-    return exit_unreachable;
-  }
-  if (!rows.known()) err << "joulespool-bridge export: device " << options.range.device << " is not in the stream\n";
+  surroundings.out.flush();
+  if (!surroundings.out) return Error{Errc::unreachable, "export: the output cannot be written"};
+  if (!rows.known()) surroundings.err << "joulespool-bridge: device " << options.range.device << " is not in the stream\n";
   return rows.known() && rows.damaged() == 0 ? exit_ok : exit_no;
 }
 
-}  // namespace joulespool::cli
+Action add_export(CLI::App& app, const Surroundings& surroundings) {
+  const auto options = std::make_shared<ExportOptions>();
+  const auto flags = SettingsFlags::add(app);
+  reader::SeriesRange& range = options->range;
+  const std::map<std::string, ExportOptions::What> names = {{"windows", ExportOptions::What::windows},
+                                                            {"samples", ExportOptions::What::samples}};
+  app.add_option("--what", options->what, "windows (statistics, lane stat) or samples (lane wave)")
+      ->transform(CLI::CheckedTransformer(names))
+      ->type_name("windows|samples")
+      ->default_str("windows");
+  app.add_option("--device", range.device, "Id of the device")->required();
+  add_time_range(app, range.from_ns, range.to_ns);
+  app.add_option("--sample-from", range.sample_from, "First sample_id")->type_name("N");
+  app.add_option("--sample-to", range.sample_to, "First sample_id that is not wanted any more")->type_name("N");
+  add_labels(app, range.labels);
+  return [options, flags, &surroundings]() -> Result<ExitCode> {
+    const auto source = open_stream(*flags, surroundings);
+    if (!source) return source.error();
+    return run_export(*options, **source, surroundings);
+  };
+}
+
+}  // namespace joulespool::bridge_cli

@@ -1,25 +1,23 @@
 // joulespool-bridge export: windows or samples of a device as CSV.
 #pragma once
 
-#include <iosfwd>
-#include <stop_token>
-
-#include "agent/base/clock.h"
+#include "cloud-bridge/cli/command.h"
 #include "cloud-bridge/reader/device_series.h"
 #include "cloud-bridge/sink/record_source.h"
 
-namespace joulespool::cli {
+namespace joulespool::bridge_cli {
 
 struct ExportOptions {
   enum class What { windows, samples };
   What what = What::windows;
-  reader::SeriesRange range;
+  reader::SeriesRange range = {};
 };
 
-// Reads the whole stream; rows go to `out` while it reads, in the order of sample_id within each spool's life. Columns:
-// agent/codec/csv.h. Exit code: 0; 1 the device is not in the stream, or a frame could not be decoded (the others are
-// written); 2, 3 as exit_code() of the source's error; 3 if `out` fails. What went wrong goes to `err`.
-int run_export(const ExportOptions& options, sink::RecordSource& source, Clock& clock, std::stop_token stop, std::ostream& out,
-               std::ostream& err);
+// Reads the whole stream; rows go to the output meanwhile, in the order of sample_id within each life of the spool. Columns:
+// agent/codec/csv.h. exit_no: the device is not in the stream, or a frame could not be decoded (the others are written).
+// Errors: the source's; unreachable when the output cannot be written.
+Result<ExitCode> run_export(const ExportOptions& options, sink::RecordSource& source, const Surroundings& surroundings);
 
-}  // namespace joulespool::cli
+Action add_export(CLI::App& app, const Surroundings& surroundings);
+
+}  // namespace joulespool::bridge_cli

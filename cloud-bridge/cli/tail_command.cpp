@@ -1,5 +1,6 @@
 #include "cloud-bridge/cli/tail_command.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iomanip>
 #include <map>
@@ -9,25 +10,26 @@
 #include <sstream>
 #include <vector>
 
-#include "agent/base/exit_code.h"
 #include "agent/base/units.h"
 #include "agent/codec/windows.h"
 #include "agent/wire/event.h"
+#include "cloud-bridge/cli/stop_signals.h"
+#include "cloud-bridge/cli/stream_flags.h"
 #include "cloud-bridge/reader/frame_collector.h"
 #include "cloud-bridge/reader/stream_scan.h"
 
-namespace joulespool::cli {
+namespace joulespool::bridge_cli {
 namespace {
 
 constexpr int64_t poll_ms = 250;  // Kinesis answers five reads a second per shard, of all readers together
 
 struct DeviceLine {
-  wire::Window interval;          // what arrived since the last line, by the windows
-  std::optional<int64_t> lag_ms;  // of the newest statistics: arrival in Kinesis - time of their last sample
-  double energy_j = 0;            // since tail began
-  uint64_t frames = 0, bytes = 0; // of all lanes, since tail began
-  uint64_t gaps = 0;              // records since tail began, and
-  uint64_t samples_lost = 0;      // what they count for all lanes
+  wire::Window interval;           // what arrived since the last line, by the windows
+  std::optional<int64_t> lag_ms;   // of the newest statistics: arrival in Kinesis - time of their last sample
+  double energy_j = 0;             // since tail began
+  uint64_t frames = 0, bytes = 0;  // of all lanes, since tail began
+  uint64_t gaps = 0;               // records since tail began, and
+  uint64_t samples_lost = 0;       // what they count for all lanes
 };
 
 double mean(int128 sum, uint64_t valid) {
@@ -53,7 +55,8 @@ class Board {
       const std::string utc = format_utc(utc_ns, 0);
       const double rate_hz = static_cast<double>(line.interval.count) / seconds;
       const uint64_t duplicates = collector.duplicates(device);
-      out << (options_.json ? json_line(utc, device, line, rate_hz, duplicates, collector) : text_line(utc, device, line, rate_hz, duplicates))
+      out << (options_.json ? json_line(utc, device, line, rate_hz, duplicates, collector)
+                            : text_line(utc, device, line, rate_hz, duplicates))
           << '\n';
       line.interval = {};
     }
@@ -83,12 +86,15 @@ class Board {
   static std::string text_line(const std::string& utc, const std::string& device, const DeviceLine& line, double rate_hz,
                                uint64_t duplicates) {
     const wire::Window& all = line.interval;
-    const auto quantity = [&](int128 sum, const char* unit) { return all.valid == 0 ? "-" : format_si(mean(sum, all.valid), unit); };
+    const auto quantity = [&](int128 sum, const char* unit) {
+      return all.valid == 0 ? "-" : format_si(mean(sum, all.valid), unit);
+    };
     std::ostringstream text;
-    text << utc << ' ' << std::left << std::setw(14) << device << std::right << std::setw(12) << format_si(rate_hz, "S/s") << "  lag "
-         << std::setw(6) << (line.lag_ms ? std::to_string(*line.lag_ms) : "-") << " ms" << std::setw(11) << quantity(all.p_sum, "W")
-         << std::setw(11) << quantity(all.i_sum, "A") << std::setw(11) << quantity(all.v_sum, "V") << "  energy " << std::setw(10)
-         << format_si(line.energy_j, "J") << "  gaps " << line.gaps << " (" << line.samples_lost << " samples)  duplicates " << duplicates;
+    text << utc << ' ' << std::left << std::setw(14) << device << std::right << std::setw(12) << format_si(rate_hz, "S/s")
+         << "  lag " << std::setw(6) << (line.lag_ms ? std::to_string(*line.lag_ms) : "-") << " ms" << std::setw(11)
+         << quantity(all.p_sum, "W") << std::setw(11) << quantity(all.i_sum, "A") << std::setw(11) << quantity(all.v_sum, "V")
+         << "  energy " << std::setw(10) << format_si(line.energy_j, "J") << "  gaps " << line.gaps << " (" << line.samples_lost
+         << " samples)  duplicates " << duplicates;
     return text.str();
   }
 
@@ -96,11 +102,20 @@ class Board {
                                uint64_t duplicates, const reader::FrameCollector& collector) {
     const wire::Window& all = line.interval;
     const auto quantity = [&](int128 sum) { return all.valid == 0 ? nlohmann::json() : nlohmann::json(mean(sum, all.valid)); };
-    return nlohmann::json{{"version", 1}, {"utc", utc}, {"device", device}, {"samples_per_s", rate_hz},
+    return nlohmann::json{{"version", json_version},
+                          {"utc", utc},
+                          {"device", device},
+                          {"samples_per_s", rate_hz},
                           {"lag_ms", line.lag_ms ? nlohmann::json(*line.lag_ms) : nlohmann::json()},
-                          {"power_w", quantity(all.p_sum)}, {"current_a", quantity(all.i_sum)}, {"voltage_v", quantity(all.v_sum)},
-                          {"energy_j", line.energy_j}, {"frames", line.frames}, {"bytes", line.bytes}, {"gaps", line.gaps},
-                          {"samples_lost", line.samples_lost}, {"duplicates", duplicates},
+                          {"power_w", quantity(all.p_sum)},
+                          {"current_a", quantity(all.i_sum)},
+                          {"voltage_v", quantity(all.v_sum)},
+                          {"energy_j", line.energy_j},
+                          {"frames", line.frames},
+                          {"bytes", line.bytes},
+                          {"gaps", line.gaps},
+                          {"samples_lost", line.samples_lost},
+                          {"duplicates", duplicates},
                           {"damaged_records", collector.counters().damaged_total()}}
         .dump();
   }
@@ -171,17 +186,39 @@ Status follow(const TailOptions& options, Shards& shards, Board& board, reader::
 
 }  // namespace
 
-int run_tail(const TailOptions& options, sink::RecordSource& source, Clock& clock, std::stop_token stop, std::ostream& out,
-             std::ostream& err) {
+Result<ExitCode> run_tail(const TailOptions& options, sink::RecordSource& source, const Surroundings& surroundings,
+                          std::stop_token stop) {
   Board board(options);
   // Sums do not need an order: a frame counts when it comes.
   reader::FrameCollector collector([&](const reader::CollectedFrame& frame) { board.add(frame); }, {.held_frames_max = 0});
-  Shards shards(source, clock);
+  Shards shards(source, surroundings.clock);
   Status status = shards.open(options.start);
-  if (status) status = follow(options, shards, board, collector, clock, stop, out);
-  if (status || status.error().code == Errc::cancelled) return exit_ok;
-  err << "joulespool-bridge tail: " << status.error().message << '\n';
-  return exit_code(status.error());
+  if (status) status = follow(options, shards, board, collector, surroundings.clock, stop, surroundings.out);
+  if (!status && status.error().code != Errc::cancelled) return status.error().in("tail");
+  return exit_ok;
 }
 
-}  // namespace joulespool::cli
+Action add_tail(CLI::App& app, const Surroundings& surroundings) {
+  const auto options = std::make_shared<TailOptions>();
+  const auto flags = SettingsFlags::add(app);
+  app.add_option("--device", options->device, "Id of the device; without it: all");
+  app.add_option("--interval-ms", options->interval_ms, "Time from line to line")
+      ->check(CLI::Range(int64_t{100}, int64_t{3'600'000}))
+      ->type_name("MS")
+      ->capture_default_str();
+  app.add_option("--rounds", options->rounds_max, "End after so many intervals; 0: go on until stopped")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_flag("--json", options->json, "A JSON object per line");
+  app.add_flag_callback(
+      "--from-oldest", [options] { options->start = sink::StartAt::oldest; },
+      "Begin with the oldest record, not with what arrives now");
+  return [options, flags, &surroundings]() -> Result<ExitCode> {
+    const StopSignals signals;
+    const auto source = open_stream(*flags, surroundings);
+    if (!source) return source.error();
+    return run_tail(*options, **source, surroundings, signals.token());
+  };
+}
+
+}  // namespace joulespool::bridge_cli
