@@ -19,7 +19,7 @@ using Check = std::function<Status(const OptionValue&)>;
 OptionRow text(std::string key, std::string value, std::string doc, Check check = {}) {
   OptionRow row;
   row.key = std::move(key);
-  row.value = std::move(value);
+  row.value.emplace<std::string>(std::move(value));
   row.doc = std::move(doc);
   row.check = std::move(check);
   return row;
@@ -29,7 +29,7 @@ OptionRow integer(std::string key, std::string unit, int64_t value, double min, 
   OptionRow row = text(std::move(key), "", std::move(doc));
   row.type = OptionType::integer;
   row.unit = std::move(unit);
-  row.value = value;
+  row.value.emplace<int64_t>(value);
   row.min = min;
   row.max = max;
   return row;
@@ -38,14 +38,14 @@ OptionRow integer(std::string key, std::string unit, int64_t value, double min, 
 OptionRow boolean(std::string key, bool value, std::string doc) {
   OptionRow row = text(std::move(key), "", std::move(doc));
   row.type = OptionType::boolean;
-  row.value = value;
+  row.value.emplace<bool>(value);
   return row;
 }
 
 OptionRow list(std::string key, std::vector<std::string> value, std::string doc, Check check) {
   OptionRow row = text(std::move(key), "", std::move(doc), std::move(check));
   row.type = OptionType::list;
-  row.value = std::move(value);
+  row.value.emplace<std::vector<std::string>>(std::move(value));
   return row;
 }
 

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "agent/base/log.h"
 #include "agent/mqtt/paho_bus.h"
 #include "cloud-bridge/sink/kinesis_sink.h"
 
@@ -37,6 +38,7 @@ BridgeSetup make_setup(const BridgeSettings& settings) {
 
 Status run_bridge(const BridgeSettings& settings, Clock& clock, const std::stop_token& stop) {
   if (settings.create_stream) {
+    log_event(LogLevel::info, "stream_awaited", {{"stream", settings.kinesis.stream}, {"timeout_ms", stream_timeout_ms}});
     const Status ready = sink::ensure_stream(settings.kinesis, settings.shards, stream_timeout_ms, clock, stop);
     if (!ready && ready.error().code == Errc::cancelled) return {};
     if (!ready) return ready.error();

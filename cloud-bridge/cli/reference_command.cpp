@@ -1,0 +1,14 @@
+#include "cloud-bridge/cli/reference_command.h"
+
+#include <ostream>
+
+namespace joulespool::bridge_cli {
+
+Action add_reference(CLI::App&, const Surroundings& surroundings) {
+  return [&surroundings]() -> Result<ExitCode> {
+    surroundings.out << option_reference(bridge::bridge_options(), bridge::environment_prefix);
+    return exit_ok;
+  };
+}
+
+}  // namespace joulespool::bridge_cli
