@@ -165,8 +165,8 @@ void Bridge::handle_bus(mqtt::BusEvent&& event) {
     link_->on_disconnected(now());
   } else if (const auto* connected = std::get_if<mqtt::Connected>(&event)) {
     link_->on_connected(*connected, now());
-    log_event(LogLevel::info, "broker_connected",
-              {{"uri", setup_.bus.uri}, {"connection", link_->connections()}, {"defect", link_->defect()}});
+    log_event(LogLevel::info, "broker_connected", {{"uri", setup_.bus.uri}, {"connection", link_->connections()}});
+    if (!link_->defect().empty()) log_event(LogLevel::error, "subscription_refused", {{"reason", link_->defect()}});
   }
 }
 
@@ -189,7 +189,8 @@ void Bridge::handle_message(mqtt::Message&& message) {
     if (const auto count = log_pacer_.due(intake.reason, at_ns))
       log_event(LogLevel::warning, "frame_rejected", {{"reason", intake.reason}, {"detail", intake.detail}, {"count", *count}});
   } else if (intake.kind == Intake::Kind::refused_full) {
-    if (const auto count = log_pacer_.due("full", at_ns)) log_event(LogLevel::warning, "frame_refused", {{"reason", "memory full"}, {"count", *count}});
+    if (const auto count = log_pacer_.due("full", at_ns))
+      log_event(LogLevel::warning, "frame_refused", {{"reason", "memory full"}, {"count", *count}});
   }
 }
 

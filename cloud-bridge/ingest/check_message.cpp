@@ -29,8 +29,8 @@ std::string contradiction(const wire::DataTopic& topic, const wire::FrameHeader&
 
 }  // namespace
 
-std::variant<CheckedFrame, Reject> check_message(std::string_view topic, wire::ByteView payload, std::optional<std::string_view> prev,
-                                                 const PartSet& parts_served) {
+std::variant<CheckedFrame, Reject> check_message(std::string_view topic, wire::ByteView payload,
+                                                 std::optional<std::string_view> prev, const PartSet& parts_served) {
   const auto data_topic = wire::parse_data_topic(topic);
   if (!data_topic) return Reject{"topic", quoted(topic)};
   if (!parts_served.test(data_topic->part)) return Reject{"part_not_served", "part " + std::to_string(data_topic->part)};

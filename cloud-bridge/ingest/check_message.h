@@ -32,7 +32,7 @@ struct Reject {
 };
 
 // `prev`: value of the message's user property wire::previous_property, if it has one.
-std::variant<CheckedFrame, Reject> check_message(std::string_view topic, wire::ByteView payload, std::optional<std::string_view> prev,
-                                                 const PartSet& parts_served);
+std::variant<CheckedFrame, Reject> check_message(std::string_view topic, wire::ByteView payload,
+                                                 std::optional<std::string_view> prev, const PartSet& parts_served);
 
 }  // namespace joulespool::ingest

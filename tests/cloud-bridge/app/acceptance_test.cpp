@@ -32,7 +32,12 @@ constexpr const char* memory = "memory full: Kinesis is slower than the agents";
 }  // namespace
 
 TEST_CASE("acceptance: agents stop at three quarters of the memory and go on at half") {
-  play({{0, 0, true, ""}, {75, 0, true, ""}, {76, 0, false, memory}, {51, 0, false, memory}, {50, 0, true, ""}, {75, 0, true, ""}});
+  play({{0, 0, true, ""},
+        {75, 0, true, ""},
+        {76, 0, false, memory},
+        {51, 0, false, memory},
+        {50, 0, true, ""},
+        {75, 0, true, ""}});
 }
 
 TEST_CASE("acceptance: it takes several failures in a row to stop agents and one success to let them go on") {

@@ -54,9 +54,11 @@ TEST_CASE("settings: with nothing but a stream the defaults hold") {
 }
 
 TEST_CASE("settings: flags go before the environment, and that before the file") {
-  const ConfigFile file("[bridge]\nid = \"from-file\"\nworkers = 5\nparts = [\"0-3\", \"63\"]\n[kinesis]\nstream = \"from-file\"\nshards = 7\n");
+  const ConfigFile file(
+      "[bridge]\nid = \"from-file\"\nworkers = 5\nparts = [\"0-3\", \"63\"]\n[kinesis]\nstream = \"from-file\"\nshards = 7\n");
   const auto settings = load_bridge_settings({file.name(),
-                                              {{"JOULESPOOL_BRIDGE_BRIDGE_WORKERS", "6"}, {"JOULESPOOL_BRIDGE_KINESIS_STREAM", "from-env"},
+                                              {{"JOULESPOOL_BRIDGE_BRIDGE_WORKERS", "6"},
+                                               {"JOULESPOOL_BRIDGE_KINESIS_STREAM", "from-env"},
                                                {"JOULESPOOL_HOST", "of-the-agent"}},
                                               {{"kinesis.stream", "from-flag"}}});
   REQUIRE(settings);

@@ -221,7 +221,8 @@ TEST_CASE("bridge: bad messages are counted by reason and kept, and the rest goe
     agent.send_all(1, 5);
     CHECK(agent.wait_acked(1, 5));
     REQUIRE(agent.wait_state([](const auto& state) { return state.rejected.size() == 4; }));
-    const std::map<std::string, uint64_t> expected = {{"bad_prev", 1}, {"checksum", 1}, {"foreign", 1}, {"topic_contradicts_header", 1}};
+    const std::map<std::string, uint64_t> expected = {
+        {"bad_prev", 1}, {"checksum", 1}, {"foreign", 1}, {"topic_contradicts_header", 1}};
     CHECK(agent.states().back().rejected == expected);
   }
   size_t files = 0;
@@ -297,6 +298,10 @@ TEST_CASE("bridge: a sink or bus that cannot be made ends run() with its error")
   CHECK(first.error().code == Errc::usage);
   ScriptedKinesis kinesis;
   bridge::Bridge without_bus(
-      fast_setup(), [](const auto&, const auto&) { return Error{Errc::usage, "bad URI"}; }, [&] { return kinesis.make_sink(); }, clock, 1);
+      fast_setup(),
+      [](const auto&, const auto&) {
+        return Error{Errc::usage, "bad URI"};
+      },
+      [&] { return kinesis.make_sink(); }, clock, 1);
   CHECK_FALSE(without_bus.run({}).ok());
 }

@@ -92,7 +92,8 @@ TEST_CASE("link: the first retry comes fast, later ones wait longer, never beyon
     link.on_connect_failed(now);
     const int64_t wait = link.next_due_ns() - now;
     CHECK(wait >= 0);
-    const int64_t longest = failure == 1 ? timing.first_retry_ns : std::min(timing.retry.base_ns << (failure - 2), timing.retry.cap_ns);
+    const int64_t longest =
+        failure == 1 ? timing.first_retry_ns : std::min(timing.retry.base_ns << (failure - 2), timing.retry.cap_ns);
     CHECK(wait <= longest);
     if (wait > 0) link.turn(now + wait - 1);
     CHECK(asked.connects == failure);

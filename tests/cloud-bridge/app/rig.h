@@ -22,7 +22,8 @@
 
 namespace joulespool::test {
 
-inline wire::Bytes make_frame(const std::string& host, const std::string& device, wire::Lane lane, uint64_t seq, size_t payload = 40) {
+inline wire::Bytes make_frame(const std::string& host, const std::string& device, wire::Lane lane, uint64_t seq,
+                              size_t payload = 40) {
   wire::FrameHeader header;
   header.host = host;
   header.device = {device, "js220", "001122"};

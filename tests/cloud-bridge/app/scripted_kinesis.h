@@ -104,7 +104,8 @@ class ScriptedKinesis {
     for (const sink::Record& record : records) {
       if (error_ && !lose_answers_) return *error_;
       sink::PutOutcome outcome{judge_ ? judge_(record) : Outcome::stored, "shard-0", "1", "as commanded"};
-      if (outcome.kind == Outcome::stored) stored_.push_back({std::string(record.partition_key), {record.data.begin(), record.data.end()}});
+      if (outcome.kind == Outcome::stored)
+        stored_.push_back({std::string(record.partition_key), {record.data.begin(), record.data.end()}});
       outcomes.push_back(std::move(outcome));
     }
     if (error_) return *error_;
