@@ -1,13 +1,13 @@
 #include "agent/spool/directory_lock.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace joulespool::spool {
 namespace {
@@ -40,8 +40,7 @@ Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory) {
   range.l_type = F_WRLCK;
   range.l_whence = SEEK_SET;
   if (::fcntl(descriptor, F_OFD_SETLK, &range) != 0) {
-    if (errno == EAGAIN || errno == EACCES)
-      return Error{Errc::busy, "spool " + directory + " is used by " + holder(descriptor)};
+    if (errno == EAGAIN || errno == EACCES) return Error{Errc::busy, "spool " + directory + " is used by " + holder(descriptor)};
     return Error{Errc::unreachable, path + ": " + std::strerror(errno)};
   }
   write_pid(descriptor);

@@ -9,11 +9,11 @@ namespace {
 // Rows, half-filled pages and the last step of growth cost more than the bytes of the frames: 5 % and a little were measured
 // to be enough for frames of 1 to 120 KiB.
 constexpr uint64_t overhead_divisor = 20;
-constexpr uint64_t slack_bytes = 64 * 1024;
+constexpr uint64_t slack_bytes = 64ULL * 1024;
 
 // Smaller leaves first.
 auto rank(const FrameInfo& frame) {
-  const int lane = -static_cast<int>(frame.id.sequence.lane);              // wave = 3 before stat = 2
+  const int lane = -static_cast<int>(frame.id.sequence.lane);  // wave = 3 before stat = 2
   const int state = frame.state == FrameState::kept ? 0 : 1;
   return std::tuple(lane, state, frame.utc_first_ns);
 }
@@ -21,7 +21,7 @@ auto rank(const FrameInfo& frame) {
 }  // namespace
 
 SpoolSizes sizes_for(uint64_t budget_bytes, uint64_t page_bytes) {
-  constexpr uint64_t mib = 1024 * 1024;
+  constexpr uint64_t mib = 1024ULL * 1024;
   SpoolSizes sizes;
   sizes.reserve_bytes = std::clamp<uint64_t>(budget_bytes / 16, mib / 4, 4 * mib);
   sizes.log_frames = std::clamp<uint64_t>(budget_bytes / 32 / page_bytes, 32, 1000);

@@ -10,10 +10,10 @@ namespace joulespool::spool {
 
 // Sizes that follow from the budget: a small spool must not consist of log and reserve.
 struct SpoolSizes {
-  uint64_t reserve_bytes = 0;       // held back for a full disk
-  uint64_t log_frames = 0;          // the write-ahead log is copied into the database above so many pages
-  uint64_t growth_bytes = 0;        // the database file grows in steps of this
-  uint64_t quarantine_bytes = 0;    // at most
+  uint64_t reserve_bytes = 0;     // held back for a full disk
+  uint64_t log_frames = 0;        // the write-ahead log is copied into the database above so many pages
+  uint64_t growth_bytes = 0;      // the database file grows in steps of this
+  uint64_t quarantine_bytes = 0;  // at most
 };
 SpoolSizes sizes_for(uint64_t budget_bytes, uint64_t page_bytes);
 

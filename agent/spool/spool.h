@@ -24,7 +24,7 @@ struct FrameInfo {
   uint64_t sample_id_end = 0;
   int64_t utc_first_ns = 0;
   int64_t utc_end_ns = 0;
-  uint64_t samples = 0;       // FrameHeader::samples
+  uint64_t samples = 0;  // FrameHeader::samples
   uint64_t size_bytes = 0;
 };
 
@@ -56,11 +56,12 @@ constexpr size_t victims_max = 1000;
 
 // One transaction: all of it is durable (survives a power cut) when commit() returns ok, or none of it is visible.
 struct Commit {
-  std::vector<NewFrame> frames;                 // each with the next seq of its sequence
-  std::vector<DevicePosition> positions;        // replace those stored
-  std::vector<std::pair<wire::FrameSequence, wire::SeqRange>> stored;  // acked: queued frames that leave; unknown ones are ignored
-  std::vector<wire::FrameId> dropped;           // evicted or damaged frames that leave; `frames` holds their gap record
-  std::vector<wire::FrameId> set_aside;         // damaged or rejected frames: moved to the quarantine, bytes kept for people
+  std::vector<NewFrame> frames;           // each with the next seq of its sequence
+  std::vector<DevicePosition> positions;  // replace those stored
+  // Acked: queued frames that leave; unknown ones are ignored.
+  std::vector<std::pair<wire::FrameSequence, wire::SeqRange>> stored;
+  std::vector<wire::FrameId> dropped;    // evicted or damaged frames that leave; `frames` holds their gap record
+  std::vector<wire::FrameId> set_aside;  // damaged or rejected frames: moved to the quarantine, bytes kept for people
   [[nodiscard]] bool empty() const {
     return frames.empty() && positions.empty() && stored.empty() && dropped.empty() && set_aside.empty();
   }
@@ -70,16 +71,16 @@ struct LaneUsage {
   wire::FrameSequence sequence;
   uint64_t queued_frames = 0, queued_bytes = 0;
   uint64_t kept_frames = 0, kept_bytes = 0;
-  uint64_t seq_first = 0;       // oldest frame there, 0 if none
-  uint64_t seq_next = 1;        // of the next frame to come
+  uint64_t seq_first = 0;  // oldest frame there, 0 if none
+  uint64_t seq_next = 1;   // of the next frame to come
   int64_t oldest_queued_utc_ns = 0;
   int64_t utc_first_ns = 0, utc_end_ns = 0;  // time covered by the frames there
 };
 
 struct Usage {
   std::vector<LaneUsage> lanes;
-  uint64_t payload_bytes = 0;    // of all frames
-  uint64_t disk_bytes = 0;       // allocated on disk, all files
+  uint64_t payload_bytes = 0;  // of all frames
+  uint64_t disk_bytes = 0;     // allocated on disk, all files
   uint64_t quarantined_frames = 0;
 };
 
@@ -124,8 +125,8 @@ class SpoolWriter {
 
 struct SpoolOptions {
   std::string directory;
-  std::string host;                              // written into a new spool; an existing one must have the same
-  uint64_t budget_bytes = 1024ULL * 1024 * 1024; // for everything in the directory
+  std::string host;                               // written into a new spool; an existing one must have the same
+  uint64_t budget_bytes = 1024ULL * 1024 * 1024;  // for everything in the directory
 };
 
 }  // namespace joulespool::spool

@@ -45,7 +45,8 @@ Status CommitWriter::remove(const wire::FrameSequence& sequence, wire::SeqRange 
   Stream& stream = found->second;
   range.last = std::min(range.last, stream.next_seq - 1);
   if (range.first > range.last) return {};
-  Statement rows = database_.prepare("DELETE FROM frames WHERE key BETWEEN ?1 AND ?2 AND (?3 = 0 OR state = 0) RETURNING state, size");
+  Statement rows =
+      database_.prepare("DELETE FROM frames WHERE key BETWEEN ?1 AND ?2 AND (?3 = 0 OR state = 0) RETURNING state, size");
   rows.start(frame_key(stream.id, range.first), frame_key(stream.id, range.last), uint32_t{queued_only});
   for (;;) {
     auto row = rows.next();

@@ -1,10 +1,10 @@
 #include "agent/spool/sqlite_db.h"
 
-#include <cerrno>
-#include <cstring>
-
 #include <sqlite3.h>
 #include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
 
 namespace joulespool::spool {
 namespace {
@@ -52,7 +52,9 @@ std::string escape(const std::string& path) {
 std::string uri(const std::string& path, OpenMode mode) {
   // Two leading slashes would name a host.
   const std::string start = path.starts_with("//") ? path.substr(path.find_first_not_of('/') - 1) : path;
-  const std::string_view query = mode == OpenMode::write ? "?mode=rwc" : mode == OpenMode::read ? "?mode=ro" : "?mode=ro&immutable=1";
+  const std::string_view query = mode == OpenMode::write  ? "?mode=rwc"
+                                 : mode == OpenMode::read ? "?mode=ro"
+                                                          : "?mode=ro&immutable=1";
   return "file:" + escape(start) + std::string(query);
 }
 

@@ -72,7 +72,8 @@ Result<LaneUsage> lane_usage(Database& database, const wire::FrameSequence& sequ
   usage.seq_first = stream.seq_first();
   usage.seq_next = stream.next_seq;
   if (usage.seq_first == 0) return usage;
-  for (const auto& [seq, time] : {std::pair(queued.seq_first, &usage.oldest_queued_utc_ns), std::pair(usage.seq_first, &usage.utc_first_ns)}) {
+  for (const auto& [seq, time] :
+       {std::pair(queued.seq_first, &usage.oldest_queued_utc_ns), std::pair(usage.seq_first, &usage.utc_first_ns)}) {
     if (seq == 0) continue;
     auto frame = find_frame(database, sequence, stream, seq);
     if (!frame) return frame.error();
@@ -120,10 +121,11 @@ Status save_stream(Database& database, const wire::FrameSequence& sequence, cons
   const StateTotals& queued = stream.of(FrameState::queued);
   const StateTotals& kept = stream.of(FrameState::kept);
   return database
-      .prepare("INSERT INTO streams (id, next_seq, queued_frames, queued_bytes, queued_seq_first, kept_frames, kept_bytes,"
-               " kept_seq_first, device, epoch, lane) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-               " ON CONFLICT (id) DO UPDATE SET next_seq = ?2, queued_frames = ?3, queued_bytes = ?4, queued_seq_first = ?5,"
-               " kept_frames = ?6, kept_bytes = ?7, kept_seq_first = ?8")
+      .prepare(
+          "INSERT INTO streams (id, next_seq, queued_frames, queued_bytes, queued_seq_first, kept_frames, kept_bytes,"
+          " kept_seq_first, device, epoch, lane) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+          " ON CONFLICT (id) DO UPDATE SET next_seq = ?2, queued_frames = ?3, queued_bytes = ?4, queued_seq_first = ?5,"
+          " kept_frames = ?6, kept_bytes = ?7, kept_seq_first = ?8")
       .run(stream.id, stream.next_seq, queued.frames, queued.bytes, queued.seq_first, kept.frames, kept.bytes, kept.seq_first,
            std::string_view(sequence.device), sequence.epoch, static_cast<uint32_t>(sequence.lane));
 }
@@ -172,7 +174,8 @@ Result<StoredFrame> read_frame(Database& database, const FrameRow& row) {
 
 Status insert_frame(Database& database, int64_t key, const NewFrame& frame) {
   return database
-      .prepare("INSERT INTO frames (" + std::string(frame_columns) + ", bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
+      .prepare("INSERT INTO frames (" + std::string(frame_columns) +
+               ", bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
       .run(key, static_cast<uint32_t>(frame.info.state), frame.info.axis, frame.info.sample_id_first, frame.info.sample_id_end,
            frame.info.utc_first_ns, frame.info.utc_end_ns, frame.info.samples, uint64_t{frame.bytes.size()}, crc32c(frame.bytes),
            wire::ByteView(frame.bytes));
@@ -196,12 +199,13 @@ Result<std::vector<DevicePosition>> load_positions(Database& database) {
 Status save_position(Database& database, const DevicePosition& position) {
   const wire::Totals& totals = position.totals;
   return database
-      .prepare("REPLACE INTO positions (device, model, serial, axis_life, counter_rate_hz, decimation, sample_id_end,"
-               " utc_sample_id, utc_ns, utc_counter_rate_hz, utc_quality, samples, valid, i_sum_high, i_sum_low, p_sum_high,"
-               " p_sum_low, samples_lost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")
-      .run(std::string_view(position.device.id), std::string_view(position.device.model), std::string_view(position.device.serial),
-           position.axis.life, position.axis.counter_rate_hz, position.axis.decimation, position.sample_id_end,
-           position.utc.sample_id, position.utc.utc_ns, position.utc.counter_rate_hz,
+      .prepare(
+          "REPLACE INTO positions (device, model, serial, axis_life, counter_rate_hz, decimation, sample_id_end,"
+          " utc_sample_id, utc_ns, utc_counter_rate_hz, utc_quality, samples, valid, i_sum_high, i_sum_low, p_sum_high,"
+          " p_sum_low, samples_lost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")
+      .run(std::string_view(position.device.id), std::string_view(position.device.model),
+           std::string_view(position.device.serial), position.axis.life, position.axis.counter_rate_hz, position.axis.decimation,
+           position.sample_id_end, position.utc.sample_id, position.utc.utc_ns, position.utc.counter_rate_hz,
            static_cast<uint32_t>(position.utc.quality), totals.samples, totals.valid, high_half(totals.i_sum),
            low_half(totals.i_sum), high_half(totals.p_sum), low_half(totals.p_sum), totals.samples_lost);
 }

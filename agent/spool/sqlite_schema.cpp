@@ -1,11 +1,11 @@
 #include "agent/spool/sqlite_schema.h"
 
+#include <sys/random.h>
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include <sys/random.h>
-#include <sys/stat.h>
 
 #include "agent/spool/disk_files.h"
 #include "agent/spool/schema_sql.h"
@@ -31,7 +31,8 @@ Result<FileKind> identify(Database& database, const std::string& path) {
     if (*version > schema_version)
       return Error{Errc::unreachable, path + " was made by a newer version (schema " + std::to_string(*version) +
                                           ", this program knows " + std::to_string(schema_version) + ")"};
-    return *version >= 1 ? Result<FileKind>(FileKind::spool) : Result<FileKind>(Error{Errc::damaged, path + ": schema version " + std::to_string(*version)});
+    return *version >= 1 ? Result<FileKind>(FileKind::spool)
+                         : Result<FileKind>(Error{Errc::damaged, path + ": schema version " + std::to_string(*version)});
   }
   if (*id != 0) return not_a_spool(path, "a database of another program (application id " + std::to_string(*id) + ")");
   auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
@@ -87,7 +88,8 @@ Status configure(Database& database, uint64_t log_bytes_max) {
   JOULESPOOL_TRY(database.execute("PRAGMA page_size = " + std::to_string(page_bytes)), "configure");
   JOULESPOOL_TRY(database.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;"
                                   "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;"
-                                  "PRAGMA journal_size_limit = " + std::to_string(log_bytes_max)),
+                                  "PRAGMA journal_size_limit = " +
+                                  std::to_string(log_bytes_max)),
                  "configure");
   Statement mode = database.prepare("PRAGMA journal_mode");
   mode.start();
@@ -132,7 +134,8 @@ Result<OpenedSpool> open_for_writing(const std::string& path, const std::string&
 Result<OpenedSpool> open_for_reading(const std::string& path) {
   auto database = open_read_only(path, OpenMode::read);
   // Where -shm cannot be written (read-only mount, full disk), the file alone is the whole truth only if its log is empty.
-  if (!database && database.error().code != Errc::damaged && log_is_empty(path)) database = open_read_only(path, OpenMode::immutable);
+  if (!database && database.error().code != Errc::damaged && log_is_empty(path))
+    database = open_read_only(path, OpenMode::immutable);
   if (!database) return database.error();
   auto kind = identify(**database, path);
   if (!kind) return kind.error();

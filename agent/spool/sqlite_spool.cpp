@@ -1,9 +1,9 @@
 #include "agent/spool/sqlite_spool.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
-
-#include <unistd.h>
 
 #include "agent/spool/directory_lock.h"
 #include "agent/spool/disk_files.h"
@@ -21,7 +21,7 @@ namespace {
 // below; a large commit, or a reader that holds them up, must not make the index grow on a full disk (SIGBUS).
 constexpr uint64_t log_frames_indexed = 16'000;
 // Opening writes the log's index and some pages; with less room the reserve is given up first.
-constexpr uint64_t open_room_bytes = 1024 * 1024;
+constexpr uint64_t open_room_bytes = 1024ULL * 1024;
 
 // The next open for writing checks the whole database while this file exists.
 std::string suspect_path(const std::string& directory) { return directory + "/suspect"; }
@@ -162,10 +162,12 @@ Status SqliteSpool::ready() {
   Status opened = open_database();
   if (opened && meta_.epoch != epoch) opened = Error{Errc::damaged, "spool.db was replaced by another"};
   if (opened) opened = check_rows();
-  if (!opened) {
-    note(opened.error());
-    meta_.epoch = epoch;
-  }
+  // A commit whose sync failed may be there now, but not on the disk: copying the log syncs it and the database.
+  if (opened && uncertain_) opened = database_->checkpoint(CheckpointMode::restart);
+  if (opened) return {};
+  if (opened.error().code == Errc::damaged) note(opened.error());
+  database_.reset();
+  meta_.epoch = epoch;
   return opened;
 }
 
@@ -225,9 +227,8 @@ Status SqliteSpool::store_in_need(const Commit& commit) {
   Status stored = store(commit);
   if (stored || stored.error().code != Errc::full) return stored;
   const bool frees = !commit.stored.empty() || !commit.dropped.empty() || !commit.set_aside.empty();
-  const bool tells = std::all_of(commit.frames.begin(), commit.frames.end(), [](const NewFrame& frame) {
-    return frame.info.id.sequence.lane == wire::Lane::event;
-  });
+  const bool tells = std::all_of(commit.frames.begin(), commit.frames.end(),
+                                 [](const NewFrame& frame) { return frame.info.id.sequence.lane == wire::Lane::event; });
   if ((!frees && !tells) || !reserve_.release()) return stored;
   return store(commit);
 }
@@ -262,8 +263,8 @@ Result<SpaceTaken> SqliteSpool::space_taken(uint64_t bytes_needed) {
   SpaceTaken taken;
   taken.database_bytes = from_sql(*pages - *unused) * page_bytes + sizes_.growth_bytes;
   taken.log_bytes = std::max(allocated_bytes(database + "-wal"), sizes_.log_frames * log_frame_bytes + bytes_needed);
-  taken.other_bytes = sizes_.reserve_bytes + allocated_bytes(database + "-shm") +
-                      allocated_bytes_below(quarantine_path(options_.directory));
+  taken.other_bytes =
+      sizes_.reserve_bytes + allocated_bytes(database + "-shm") + allocated_bytes_below(quarantine_path(options_.directory));
   return taken;
 }
 

@@ -1,9 +1,8 @@
-#include <utility>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include <sys/stat.h>
+#include <utility>
 
 #include "agent/spool/disk_files.h"
 #include "agent/spool/quarantine.h"

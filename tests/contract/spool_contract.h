@@ -147,8 +147,8 @@ inline void acks_free_queued_frames(const SpoolUnderTest& parts) {
   spool.commit(commit_stored(wave, 2, 4));
   spool.commit(commit_stored(wave, 3, 8));  // overlaps both, and passes over a kept frame
   CHECK(spool.listed(wave) == Seqs{1, 6, 9, 10});
-  spool.commit(commit_stored(wave, 20, 30));                         // unknown numbers
-  spool.commit(commit_stored(wave, 5, 4));                           // an empty range
+  spool.commit(commit_stored(wave, 20, 30));                              // unknown numbers
+  spool.commit(commit_stored(wave, 5, 4));                                // an empty range
   spool.commit(commit_stored({"js110-9", wave.epoch, wave.lane}, 1, 1));  // unknown device
   spool.commit(commit_stored({wave.device, 12345, wave.lane}, 1, 10));    // of another epoch
   CHECK(spool.listed(wave) == Seqs{1, 6, 9, 10});

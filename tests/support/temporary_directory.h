@@ -1,6 +1,8 @@
 // A directory that goes with the test.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -8,10 +10,15 @@
 
 namespace joulespool::test {
 
+// memory: for tests that commit thousands of times; a real disk takes milliseconds for each.
+enum class Storage { disk, memory };
+
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "joulespool-XXXXXX").string();
+  explicit TemporaryDirectory(Storage storage = Storage::disk) {
+    const std::filesystem::path memory = "/dev/shm";
+    const bool in_memory = storage == Storage::memory && ::access(memory.c_str(), W_OK) == 0;
+    std::string name = ((in_memory ? memory : std::filesystem::temp_directory_path()) / "joulespool-XXXXXX").string();
     path_ = ::mkdtemp(name.data()) == nullptr ? std::string{} : name;
   }
   TemporaryDirectory(const TemporaryDirectory&) = delete;

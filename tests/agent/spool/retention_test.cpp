@@ -1,0 +1,114 @@
+#include "agent/spool/retention.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <tuple>
+
+#include "tests/support/spool_frames.h"
+
+using namespace joulespool;
+using spool::FrameInfo;
+using spool::FrameState;
+using wire::Lane;
+
+namespace {
+
+FrameInfo frame(const std::string& device, Lane lane, uint64_t seq, FrameState state, int64_t utc_ns, uint64_t size = 100) {
+  FrameInfo info;
+  info.id = {{device, 1, lane}, seq};
+  info.state = state;
+  info.utc_first_ns = utc_ns;
+  info.size_bytes = size;
+  return info;
+}
+
+std::vector<int64_t> times_of(const std::vector<FrameInfo>& frames) {
+  std::vector<int64_t> times;
+  times.reserve(frames.size());
+  for (const auto& info : frames) times.push_back(info.utc_first_ns);
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("retention: nothing leaves while all fits into the budget") {
+  const spool::SpaceTaken taken{1'000'000, 500'000, 300'000};
+  CHECK(spool::bytes_over_budget(taken, 100'000, 2'000'000) == 0);
+  CHECK(spool::bytes_over_budget(taken, 1'000'000, 2'000'000) > 800'000);
+  CHECK(spool::bytes_over_budget(taken, 0, 0) >= 1'800'000);
+}
+
+TEST_CASE("retention: sizes follow the budget within bounds") {
+  for (const uint64_t budget : {uint64_t{1} << 20, uint64_t{16} << 20, uint64_t{1} << 30, uint64_t{1} << 40}) {
+    const auto sizes = spool::sizes_for(budget, 8192);
+    CHECK(sizes.reserve_bytes >= 256 * 1024);
+    CHECK(sizes.reserve_bytes <= 4 * 1024 * 1024);
+    CHECK(sizes.log_frames >= 32);
+    CHECK(sizes.log_frames <= 1000);
+    CHECK(sizes.growth_bytes % 8192 == 0);
+  }
+}
+
+TEST_CASE("retention: kept wave leaves first, then queued wave, then stat, and events stay") {
+  const std::vector<std::vector<FrameInfo>> queues = {
+      {frame("a", Lane::event, 1, FrameState::queued, 1)}, {frame("a", Lane::stat, 1, FrameState::queued, 2)},
+      {frame("a", Lane::stat, 2, FrameState::kept, 3)},    {frame("a", Lane::wave, 1, FrameState::queued, 4)},
+      {frame("a", Lane::wave, 2, FrameState::kept, 5)},
+  };
+  CHECK(times_of(spool::choose_victims(queues, 1'000'000)) == std::vector<int64_t>{5, 4, 3, 2});
+  CHECK(times_of(spool::choose_victims(queues, 101)) == std::vector<int64_t>{5, 4});
+  CHECK(times_of(spool::choose_victims(queues, 100)) == std::vector<int64_t>{5});
+  CHECK(spool::choose_victims(queues, 0).empty());
+  CHECK(spool::choose_victims({}, 100).empty());
+}
+
+TEST_CASE("retention: of several devices the oldest frame leaves, never out of seq order") {
+  const std::vector<std::vector<FrameInfo>> queues = {
+      {frame("a", Lane::wave, 1, FrameState::kept, 10), frame("a", Lane::wave, 2, FrameState::kept, 30)},
+      // The clock of the host stepped back: seq decides within a sequence.
+      {frame("b", Lane::wave, 1, FrameState::kept, 20), frame("b", Lane::wave, 2, FrameState::kept, 5)},
+  };
+  CHECK(times_of(spool::choose_victims(queues, 1000)) == std::vector<int64_t>{10, 20, 5, 30});
+}
+
+TEST_CASE("retention: one call names a bounded number of victims") {
+  std::vector<std::vector<FrameInfo>> queues(1);
+  for (uint64_t seq = 1; seq <= 3000; ++seq) queues[0].push_back(frame("a", Lane::wave, seq, FrameState::kept, 0));
+  CHECK(spool::choose_victims(queues, UINT64_MAX).size() == spool::victims_max);
+}
+
+TEST_CASE("retention: the order is that of sorting all frames") {
+  const auto seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::vector<FrameInfo>> queues;
+    std::vector<FrameInfo> all;
+    int64_t utc_ns = 0;
+    for (const Lane lane : wire::lanes)
+      for (const FrameState state : {FrameState::queued, FrameState::kept}) {
+        auto& queue = queues.emplace_back();
+        utc_ns = static_cast<int64_t>(random() % 50) * 1000 + static_cast<int64_t>(queues.size());
+        for (uint64_t seq = 1; seq <= random() % 8; ++seq)
+          queue.push_back(frame("a", lane, seq, state, utc_ns += static_cast<int64_t>(random() % 50) * 1000, random() % 500));
+        if (lane != Lane::event) all.insert(all.end(), queue.begin(), queue.end());
+      }
+    std::stable_sort(all.begin(), all.end(), [](const auto& x, const auto& y) {
+      const auto rank = [](const FrameInfo& info) {
+        return std::tuple(info.id.sequence.lane != Lane::wave, info.state != FrameState::kept, info.utc_first_ns);
+      };
+      return rank(x) < rank(y);
+    });
+    const uint64_t bytes = random() % 4000;
+    const auto victims = spool::choose_victims(queues, bytes);
+    uint64_t freed = 0;
+    for (size_t i = 0; i < victims.size(); ++i) {
+      CHECK(victims[i].id == all[i].id);
+      CHECK(freed < bytes);
+      freed += victims[i].size_bytes;
+    }
+    CHECK((freed >= bytes || victims.size() == all.size()));
+  }
+}

@@ -1,0 +1,245 @@
+// The spool against a model of maps: thousands of random steps, then everything is compared.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <tuple>
+
+#include "agent/spool/sqlite_spool.h"
+#include "tests/support/spool_frames.h"
+#include "tests/support/temporary_directory.h"
+
+using namespace joulespool;
+using spool::FrameState;
+using wire::FrameSequence;
+using wire::Lane;
+
+namespace {
+
+struct Lanes {
+  uint64_t next_seq = 1;
+  std::map<uint64_t, spool::FrameInfo> frames;
+};
+
+class ModelledSpool {
+ public:
+  explicit ModelledSpool(uint32_t seed) : random_(seed) { open(); }
+
+  void step() {
+    const auto kind = random_() % 100;
+    if (kind < 45) append();
+    else if (kind < 75) acknowledge();
+    else if (kind < 90) evict();
+    else if (kind < 97) drop_or_set_aside();
+    else open();
+  }
+
+  void check() {
+    const auto usage = *reader_->usage();
+    uint64_t payload = 0;
+    for (const auto& [sequence, lanes] : model_) {
+      CHECK(writer_->next_seq(sequence) == lanes.next_seq);
+      check_frames(sequence, lanes);
+      payload += check_usage(usage, sequence, lanes);
+    }
+    CHECK(usage.payload_bytes == payload);
+    CHECK(writer_->usage()->payload_bytes == payload);
+    const auto positions = reader_->positions();
+    for (const auto& position : *positions) CHECK(position.sample_id_end == positions_.at(position.device.id));
+  }
+
+ private:
+  void open() {
+    reader_.reset();
+    writer_.reset();
+    auto writer = spool::open_spool_writer({directory_.path(), test::test_host, budget});
+    REQUIRE(writer.ok());
+    writer_ = std::move(*writer);
+    auto reader = spool::open_spool_reader(directory_.path());
+    REQUIRE(reader.ok());
+    reader_ = std::move(*reader);
+  }
+
+  FrameSequence any_sequence() {
+    return {random_() % 2 == 0 ? "js220-001122" : "js110-000007", writer_->epoch(), wire::lanes[random_() % 3]};
+  }
+
+  // A random seq near what is there.
+  uint64_t any_seq(const Lanes& lanes) {
+    return lanes.next_seq - std::min<uint64_t>(lanes.next_seq, random_() % 12) + random_() % 3;
+  }
+
+  void apply(const spool::Commit& commit) {
+    const Status done = writer_->commit(commit);
+    REQUIRE_MESSAGE(done.ok(), (done ? "" : done.error().message));
+  }
+
+  void append() {
+    spool::Commit commit;
+    for (auto count = random_() % 4 + 1; count > 0; --count) {
+      const FrameSequence sequence = any_sequence();
+      Lanes& lanes = model_[sequence];
+      const auto state = sequence.lane == Lane::wave && random_() % 2 == 0 ? FrameState::kept : FrameState::queued;
+      auto frame = test::new_frame(sequence, lanes.next_seq++, random_() % 3 == 0 ? random_() % 40'000 : random_() % 900, state);
+      frame.info.utc_first_ns = ++utc_ns_;
+      frame.info.size_bytes = frame.bytes.size();
+      lanes.frames.emplace(frame.info.id.seq, frame.info);
+      positions_[sequence.device] = frame.info.sample_id_end;
+      commit.positions.push_back(test::position_at(sequence.device, frame.info.sample_id_end));
+      commit.frames.push_back(std::move(frame));
+    }
+    apply(commit);
+  }
+
+  void acknowledge() {
+    const FrameSequence sequence = any_sequence();
+    Lanes& lanes = model_[sequence];
+    const uint64_t first = any_seq(lanes);
+    const wire::SeqRange range{first, first + random_() % 6};
+    std::erase_if(lanes.frames, [&](const auto& frame) {
+      return frame.first >= range.first && frame.first <= range.last && frame.second.state == FrameState::queued;
+    });
+    spool::Commit commit;
+    commit.stored = {{sequence, range}};
+    apply(commit);
+  }
+
+  void drop_or_set_aside() {
+    const FrameSequence sequence = any_sequence();
+    Lanes& lanes = model_[sequence];
+    spool::Commit commit;
+    for (auto count = random_() % 3 + 1; count > 0; --count) {
+      const uint64_t seq = any_seq(lanes);
+      lanes.frames.erase(seq);
+      (random_() % 8 == 0 ? commit.set_aside : commit.dropped).push_back({sequence, seq});
+    }
+    apply(commit);
+  }
+
+  // Asks for more than the budget by a random amount, compares the victims with those of the model, and drops them.
+  void evict() {
+    const auto victims = writer_->victims(budget - budget / 6 + random_() % 400'000);
+    REQUIRE(victims.ok());
+    std::vector<spool::FrameInfo> order;
+    for (const auto& [sequence, lanes] : model_)
+      for (const auto& [seq, frame] : lanes.frames)
+        if (sequence.lane != Lane::event) order.push_back(frame);
+    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+      const auto rank = [](const spool::FrameInfo& frame) {
+        return std::tuple(frame.id.sequence.lane != Lane::wave, frame.state != FrameState::kept, frame.utc_first_ns);
+      };
+      return rank(a) < rank(b);
+    });
+    spool::Commit commit;
+    REQUIRE(victims->size() <= order.size());
+    for (size_t i = 0; i < victims->size(); ++i) {
+      CHECK((*victims)[i].id == order[i].id);
+      commit.dropped.push_back((*victims)[i].id);
+      model_[order[i].id.sequence].frames.erase(order[i].id.seq);
+    }
+    evicted += victims->size();
+    apply(commit);
+  }
+
+  void check_frames(const FrameSequence& sequence, const Lanes& lanes) {
+    const auto frames = *reader_->read(sequence, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
+    REQUIRE(frames.size() == lanes.frames.size());
+    auto expected = lanes.frames.begin();
+    for (const auto& frame : frames) {
+      CHECK(frame.info.id.seq == expected->first);
+      CHECK(frame.info.state == expected->second.state);
+      CHECK(frame.info.utc_first_ns == expected->second.utc_first_ns);
+      CHECK(frame.intact);
+      CHECK(frame.bytes == test::frame_bytes(frame.info.id, expected->second.size_bytes));
+      ++expected;
+    }
+    for (const FrameState state : {FrameState::queued, FrameState::kept}) {
+      std::vector<uint64_t> seqs;
+      for (const auto& [seq, frame] : lanes.frames)
+        if (frame.state == state) seqs.push_back(seq);
+      CHECK(test::seqs_of(*reader_->read(sequence, 0, state, SIZE_MAX, SIZE_MAX)) == seqs);
+    }
+  }
+
+  static uint64_t check_usage(const spool::Usage& usage, const FrameSequence& sequence, const Lanes& lanes) {
+    const auto* there = test::lane_of(usage, sequence);
+    if (there == nullptr) {
+      CHECK(lanes.frames.empty());
+      return 0;
+    }
+    uint64_t queued = 0, queued_bytes = 0, kept = 0, kept_bytes = 0;
+    int64_t oldest_queued = 0;
+    for (const auto& [seq, frame] : lanes.frames) {
+      if (frame.state == FrameState::queued && queued == 0) oldest_queued = frame.utc_first_ns;
+      (frame.state == FrameState::queued ? queued : kept) += 1;
+      (frame.state == FrameState::queued ? queued_bytes : kept_bytes) += frame.size_bytes;
+    }
+    CHECK(there->queued_frames == queued);
+    CHECK(there->queued_bytes == queued_bytes);
+    CHECK(there->kept_frames == kept);
+    CHECK(there->kept_bytes == kept_bytes);
+    CHECK(there->seq_first == (lanes.frames.empty() ? 0 : lanes.frames.begin()->first));
+    CHECK(there->seq_next == lanes.next_seq);
+    CHECK(there->oldest_queued_utc_ns == oldest_queued);
+    return queued_bytes + kept_bytes;
+  }
+
+  static constexpr uint64_t budget = 8ULL << 20;
+  test::TemporaryDirectory directory_{test::Storage::memory};
+  std::mt19937 random_;
+  std::unique_ptr<spool::SpoolWriter> writer_;
+  std::unique_ptr<spool::SpoolReader> reader_;
+  std::map<FrameSequence, Lanes> model_;
+  std::map<std::string, uint64_t> positions_;
+  int64_t utc_ns_ = 1'000'000;
+
+ public:
+  size_t evicted = 0;
+};
+
+}  // namespace
+
+TEST_CASE("spool: thousands of random steps leave what a model says") {
+  const auto seed = std::random_device{}();
+  CAPTURE(seed);
+  ModelledSpool spool(seed);
+  for (int step = 0; step < 3000; ++step) {
+    CAPTURE(step);
+    spool.step();
+    if (step % 50 == 49) spool.check();
+  }
+  CHECK(spool.evicted > 100);
+}
+
+TEST_CASE("spool: with its victims dropped it stays within its budget, log and reserve included") {
+  struct Case {
+    uint64_t budget;
+    size_t size;
+  };
+  for (const Case one : {Case{16ULL << 20, 120'000}, Case{12ULL << 20, 1500}, Case{24ULL << 20, 9000}}) {
+    const uint64_t budget = one.budget;
+    const size_t size = one.size;
+    CAPTURE(budget);
+    const test::TemporaryDirectory directory(test::Storage::memory);
+    auto writer = spool::open_spool_writer({directory.path(), test::test_host, budget});
+    REQUIRE(writer.ok());
+    const FrameSequence wave{"js220-001122", (*writer)->epoch(), Lane::wave};
+    const size_t count = 400'000 / size + 1;
+    uint64_t most = 0;
+    size_t dropped = 0;
+    for (uint64_t written = 0; written < 3 * budget; written += count * size) {
+      auto commit = test::commit_of(wave, (*writer)->next_seq(wave), count, size, FrameState::kept);
+      const auto victims = (*writer)->victims(count * size);
+      for (const auto& victim : *victims) commit.dropped.push_back(victim.id);
+      dropped += commit.dropped.size();
+      REQUIRE((*writer)->commit(commit).ok());
+      most = std::max(most, (*writer)->usage()->disk_bytes);
+    }
+    CHECK(dropped > 0);
+    CHECK(most <= budget);
+    CHECK(most > budget / 2);
+    MESSAGE("budget " << budget << ", frames of " << size << ": at most " << most << " on disk, "
+                      << (*writer)->usage()->payload_bytes << " of frames");
+  }
+}
