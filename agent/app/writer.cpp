@@ -144,22 +144,22 @@ void Writer::take_inbox() {
 }
 
 void Writer::commit() {
-  if (unknown_ && attempt(*std::exchange(unknown_, {})) != Outcome::stored) return;
+  if (unknown_ && attempt(*std::exchange(unknown_, {}), true) != Outcome::stored) return;
   take_inbox();
   spool::Commit all;
   collect(all, true);
   if (all.empty()) return update_status();
-  if (attempt(std::move(all)) != Outcome::refused) return;
+  if (attempt(std::move(all), true) != Outcome::refused) return;
   spool::Commit small;  // without samples: acks free space, and the gap records are tiny
   collect(small, false);
-  if (!small.empty()) attempt(std::move(small));
+  if (!small.empty()) attempt(std::move(small), false);
 }
 
-Writer::Outcome Writer::attempt(spool::Commit commit) {
+Writer::Outcome Writer::attempt(spool::Commit commit, bool with_samples) {
   const auto status = spool_.commit(commit);
   for (const std::string& notice : spool_.take_notices()) log_event(LogLevel::warning, "spool_noted", {{"notice", notice}});
   if (status) {
-    on_committed(!commit.positions.empty());
+    on_committed(with_samples);
     return Outcome::stored;
   }
   on_failed(status.error());

@@ -77,7 +77,7 @@ class Writer {
   void add(RingItem& item);
   void wait_for_samples(int64_t deadline_ns, std::stop_token stop);
   void commit();
-  Outcome attempt(spool::Commit commit);
+  Outcome attempt(spool::Commit commit, bool with_samples);
   void take_inbox();
   void collect(spool::Commit& commit, bool with_samples);
   void make_room(spool::Commit& commit);

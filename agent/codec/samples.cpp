@@ -33,7 +33,9 @@ Result<std::vector<float>> decode_floats(const Section& section) {
 
 Status decode_packed(const Section& section, DecodedSamples& out) {
   const SectionHeader& header = section.header;
-  if (header.count > packed_elements_per_frame_max) return damaged(header, "more elements than a frame may hold");
+  uint64_t elements = header.count;
+  for (const DecodedPacked& packed : out.packed) elements += packed.count;
+  if (elements > packed_elements_per_frame_max) return damaged(header, "more elements than a frame may hold");
   auto bytes = section_elements(section);
   if (!bytes) return bytes.error();
   out.packed.push_back({header.signal, header.bits, header.offset, header.stride, header.count, std::move(*bytes)});

@@ -18,7 +18,7 @@ struct PackedSignal {
 };
 
 constexpr uint64_t samples_per_frame_max = 1 << 20;         // bounds what a decoder allocates: 4 MiB per signal
-constexpr uint64_t packed_elements_per_frame_max = 1 << 24;
+constexpr uint64_t packed_elements_per_frame_max = 1 << 24;  // of all packed sections together
 
 // The power of a sample as every reader computes it: the float32 product; the quiet NaN 0x7FC00000 where that is a NaN, because
 // processors differ in the NaN they make.
@@ -46,7 +46,7 @@ struct DecodedSamples {
   std::vector<float> v;
   std::vector<float> p;
   std::vector<DecodedPacked> packed;
-  uint32_t sections_skipped = 0;  // of a signal or codec this version does not know
+  uint32_t sections_skipped = 0;  // of a signal this version does not know
 };
 
 // Codec 1. Keeps zstd's context and buffers from call to call; one thread at a time.

@@ -147,6 +147,16 @@ TEST_CASE("codec: claims beyond the limits are refused before anything is alloca
   CHECK(decode_samples(huge, codec_1, 10).error().code == Errc::damaged);
 }
 
+TEST_CASE("codec: many small sections together may not hold more than a frame may") {
+  SampleEncoder encoder;
+  const std::vector<float> i(1), v(1);
+  const Bytes zeros(packed_elements_per_frame_max / 8 / 4);
+  std::vector<PackedSignal> packed(4, {16, 1, 0, 1, zeros.size() * 8, zeros});
+  CHECK(decode_samples(encoder.encode({i, v, {}, packed}), codec_1, 1).ok());
+  packed.push_back(packed.front());
+  CHECK(decode_samples(encoder.encode({i, v, {}, packed}), codec_1, 1).error().code == Errc::damaged);
+}
+
 TEST_CASE("codec: sections of signals that are not known are skipped and counted") {
   SampleEncoder encoder;
   const std::vector<float> i(10, 1.0F), v(10, 2.0F);
