@@ -55,7 +55,8 @@ void append_window_row(std::string& out, const wire::FrameHeader& header, const 
   append_signal(out, window.i_sum, window.valid, window.i_min, window.i_max);
   append_signal(out, window.v_sum, window.valid, window.v_min, window.v_max);
   append_signal(out, window.p_sum, window.valid, window.p_min, window.p_max);
-  for (const int128 sum : {window.i_sum, window.v_sum, window.p_sum, window.i2_sum, window.v2_sum}) (out += ',') += to_decimal(sum);
+  for (const int128 sum : {window.i_sum, window.v_sum, window.p_sum, window.i2_sum, window.v2_sum})
+    (out += ',') += to_decimal(sum);
   out += '\n';
 }
 

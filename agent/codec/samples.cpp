@@ -27,7 +27,7 @@ Result<std::vector<float>> decode_floats(const Section& section) {
   const auto bytes = section_elements(section);
   if (!bytes) return bytes.error();
   std::vector<float> values(section.header.count);
-  std::memcpy(values.data(), bytes->data(), bytes->size());
+  if (!bytes->empty()) std::memcpy(values.data(), bytes->data(), bytes->size());
   return values;
 }
 
