@@ -33,7 +33,9 @@ struct BusOptions {
 
 struct Connected { uint16_t receive_maximum = 0; };        // how many unacknowledged publishes the broker takes
 struct ConnectFailed { std::string reason; };
-struct Disconnected { std::string reason; };               // every publish without its Published is lost
+// No publish without its Published gets one any more. Most are lost; some may still reach the broker, at the start of the
+// next connection.
+struct Disconnected { std::string reason; };
 struct Published { uint64_t token = 0; Status result; };   // the broker has it (PUBACK), or refused it (reason in the error)
 struct Received { Message message; };
 struct SubscribeFailed { std::string filter; std::string reason; };
@@ -46,14 +48,16 @@ using BusListener = std::function<void(BusEvent)>;
 class MessageBus {
  public:
   virtual ~MessageBus() = default;  // disconnects; no event comes after
-  // Starts to connect with a clean start; the outcome is Connected or ConnectFailed. Never reconnects by itself.
+  // Starts to connect with a clean start; the outcome is Connected or ConnectFailed. Never reconnects by itself. Errors: usage
+  // (there is a connection, or one is being made).
   virtual Status connect() = 0;
   // QoS 1. After Connected, again for each connection. Failure: SubscribeFailed.
   virtual Status subscribe(const std::string& filter) = 0;
   // QoS 1. `token` comes back in Published. The caller keeps publishes without Published at most
   // min(receive_maximum, publish_window_max): above it Paho C 1.3.12 stalls for a second at a time.
   virtual Status publish(uint64_t token, const Message& message) = 0;
-  // Orderly end (the broker does not send the Will), at most `timeout_ms`.
+  // Orderly end (the broker does not send the Will), at most `timeout_ms`: publishes under way get that time, and what is
+  // not sent by then may cost the order. No event of the connection comes after; Disconnected does not come.
   virtual void disconnect(int timeout_ms) = 0;
 };
 

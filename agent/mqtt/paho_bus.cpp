@@ -2,34 +2,33 @@
 
 #include <mqtt/async_client.h>
 
-#include <algorithm>
-#include <cassert>
-#include <condition_variable>
-#include <list>
-#include <mutex>
+#include <atomic>
 #include <optional>
 #include <thread>
 
 #include "agent/base/bounded_queue.h"
 #include "agent/base/clock.h"
+#include "agent/mqtt/link.h"
 
 // Three kinds of threads meet here. The owner calls the members of PahoBus, which only note and enqueue. The pump (one
 // thread per bus) makes every call into Paho, because some of them wait: ending a client takes 100 ms and more, looking up
 // a name as long as the resolver likes. Paho's threads call back with Paho's process-wide mutex held; they enter Link,
 // which passes events on, and never wait for the pump.
 //
-// Every connection is a fresh Paho client: with Paho C 1.3.12, connect() after an orderly disconnect of the same client can
-// stay without any outcome for 10 s (its sender thread waits for itself to stop). Link counts connections, and what a
-// callback of an old one brings is dropped by its number.
+// Which Paho client a connection gets:
+// - A fresh one as a rule: with Paho C 1.3.12, connect() after an orderly disconnect of the same client can stay without any
+//   outcome for 10 s (its sender thread waits for itself to stop). Link counts connections, and what a callback of an old one
+//   brings is dropped by its number.
+// - The one before, if its connection broke with publishes that Paho had not begun to send (a slow line). Ending that client
+//   would leak them, up to a whole window per loss (Paho C issue 1474), so it connects again. Then these leftovers go out
+//   first, a second time perhaps, and nobody hears of them; they count in operations_max, which bounds them.
 namespace joulespool::mqtt {
 namespace {
 
 namespace paho = ::mqtt;
 
 constexpr int qos = 1;
-// Publishes and subscriptions under way. Twice the publish window and some: a caller that keeps its promise never meets it,
-// and below Paho's own limit nothing is ever refused by Paho with "no more messages can be buffered".
-constexpr size_t operations_max = 2 * publish_window_max + 24;
+// Never met: then nothing is ever refused by Paho with "no more messages can be buffered".
 constexpr int paho_buffered_max = 4 * static_cast<int>(operations_max);
 // disconnect() keeps this much of its time for ending the client.
 constexpr int64_t closing_ns = 250 * ns_per_ms;
@@ -108,141 +107,38 @@ paho::create_options creation() {
   return options;
 }
 
-// One publish (filter empty) or subscription under way.
-struct Operation {
-  uint64_t token = 0;
+struct Open {
+  uint64_t connection;
+};
+struct Publish {
+  uint64_t connection;
+  uint64_t operation;
+  paho::const_message_ptr message;
+};
+struct Subscribe {
+  uint64_t connection;
+  uint64_t operation;
   std::string filter;
 };
-
-// What the three kinds of threads share. Passes events on, one at a time, as long as they are of the present connection.
-class Link {
- public:
-  explicit Link(BusListener listener) : listener_(std::move(listener)) {}
-
-  // The number of the new connection; nothing if there is one already.
-  std::optional<uint64_t> open() {
-    const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::idle) return std::nullopt;
-    phase_ = Phase::connecting;
-    return ++connection_;
-  }
-  struct Begun {
-    uint64_t connection;
-    Operation* operation;  // alive as long as this connection is the present one
-  };
-  Result<Begun> begin(Operation operation) {
-    const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::connected) return Error{Errc::unreachable, "not connected"};
-    if (operations_.size() >= operations_max) return Error{Errc::full, "too many publishes under way"};
-    operations_.push_back(std::move(operation));
-    return Begun{connection_, &operations_.back()};
-  }
-  std::optional<uint64_t> present() {
-    const std::lock_guard lock(mutex_);
-    return phase_ == Phase::idle ? std::nullopt : std::optional(connection_);
-  }
-
-  [[nodiscard]] bool is_connected(uint64_t connection) {
-    const std::lock_guard lock(mutex_);
-    return connection == connection_ && phase_ == Phase::connected;
-  }
-
-  void connected(uint64_t connection, uint16_t receive_maximum) {
-    const std::lock_guard lock(mutex_);
-    if (connection != connection_ || phase_ != Phase::connecting) return;
-    phase_ = Phase::connected;
-    listener_(Connected{receive_maximum});
-  }
-  // The connection is over: ConnectFailed or Disconnected, by how far it had come.
-  void over(uint64_t connection, const std::string& reason) {
-    const std::lock_guard lock(mutex_);
-    if (connection != connection_ || phase_ == Phase::idle) return;
-    const bool was_connected = phase_ == Phase::connected;
-    forget();
-    if (was_connected)
-      listener_(Disconnected{reason});
-    else
-      listener_(ConnectFailed{reason});
-  }
-  void completed(uint64_t connection, Operation* operation, Status result) {
-    const std::lock_guard lock(mutex_);
-    if (connection != connection_ || phase_ != Phase::connected) return;
-    const Operation ended = take(operation);
-    if (ended.filter.empty())
-      listener_(Published{ended.token, std::move(result)});
-    else if (!result)
-      listener_(SubscribeFailed{ended.filter, result.error().message});
-    changed_.notify_all();
-  }
-  void received(uint64_t connection, const paho::message& message) {
-    const std::lock_guard lock(mutex_);
-    if (connection == connection_ && phase_ == Phase::connected) listener_(Received{from_paho(message)});
-  }
-  // No event of this connection comes after.
-  void silence(uint64_t connection) {
-    const std::lock_guard lock(mutex_);
-    if (connection == connection_) forget();
-  }
-
-  void wait_until_idle(uint64_t connection, int64_t deadline_ns) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_ns)),
-                        [&] { return connection != connection_ || operations_.empty(); });
-  }
-  void close_done(uint64_t connection) {
-    {
-      const std::lock_guard lock(mutex_);
-      closed_ = std::max(closed_, connection);
-    }
-    changed_.notify_all();
-  }
-  void wait_until_closed(uint64_t connection, int64_t deadline_ns) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_ns)),
-                        [&] { return closed_ >= connection; });
-  }
-
- private:
-  enum class Phase { idle, connecting, connected };
-
-  void forget() {
-    ++connection_;  // whatever still comes of it has an old number now
-    phase_ = Phase::idle;
-    operations_.clear();
-    changed_.notify_all();
-  }
-  Operation take(const Operation* operation) {
-    const auto found = std::find_if(operations_.begin(), operations_.end(), [&](const Operation& o) { return &o == operation; });
-    assert(found != operations_.end());
-    Operation taken = std::move(*found);
-    operations_.erase(found);
-    return taken;
-  }
-
-  const BusListener listener_;  // called with mutex_ held: it must not call back
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  Phase phase_ = Phase::idle;
-  uint64_t connection_ = 0;
-  uint64_t closed_ = 0;
-  std::list<Operation> operations_;
+struct Close {
+  uint64_t connection;
+  int64_t deadline_ns;
 };
-
-struct Open { uint64_t connection; };
-struct Publish { uint64_t connection; Operation* operation; paho::const_message_ptr message; };
-struct Subscribe { uint64_t connection; Operation* operation; std::string filter; };
-struct Close { uint64_t connection; int64_t deadline_ns; };
-struct ConnectEnded { uint64_t connection; int return_code; };  // without success
-struct Lost { uint64_t connection; };
+struct ConnectEnded {
+  uint64_t connection;
+  int return_code;
+};  // without success
+struct Lost {
+  uint64_t connection;
+  std::string reason;
+};
 using Command = std::variant<Open, Publish, Subscribe, Close, ConnectEnded, Lost>;
 
 // Every command has weight 0, so none is ever refused: their number is bounded by operations_max, and the others need a
 // change of phase each.
 class Commands {
  public:
-  void post(Command command) {
-    [[maybe_unused]] const bool taken = queue_.push(std::move(command), 0);
-  }
+  void post(Command command) { [[maybe_unused]] const bool taken = queue_.push(std::move(command), 0); }
   std::optional<Command> pop_until(int64_t deadline_ns) { return queue_.pop_until(deadline_ns); }
   void close() { queue_.close(); }
   [[nodiscard]] bool closed() const { return queue_.closed(); }
@@ -251,13 +147,17 @@ class Commands {
   BoundedQueue<Command> queue_{1};
 };
 
-// One connection: a Paho client and what Paho calls back. Used by the pump; the callbacks come on Paho's threads, the last
-// of them before the destructor returns.
+void* as_context(uint64_t operation) { return reinterpret_cast<void*>(static_cast<uintptr_t>(operation)); }
+uint64_t from_context(const void* context) { return reinterpret_cast<uintptr_t>(context); }
+
+// A Paho client and what it calls back. Used by the pump; the callbacks come on Paho's threads, the last of them before the
+// destructor returns.
 class Connection {
  public:
-  Connection(const BusOptions& options, uint64_t number, Link& link, Commands& commands)
-      : number_(number), link_(link), commands_(commands), client_(options.uri, options.client_id, creation(), nullptr) {
-    client_.set_message_callback([this](const paho::const_message_ptr& message) { link_.received(number_, *message); });
+  Connection(const BusOptions& options, Link& link, Commands& commands)
+      : link_(link), commands_(commands), client_(options.uri, options.client_id, creation(), nullptr) {
+    client_.set_message_callback(
+        [this](const paho::const_message_ptr& message) { link_.received(number_, from_paho(*message)); });
     client_.set_connection_lost_handler([this](const std::string& cause) { lost(cause.empty() ? "connection lost" : cause); });
     client_.set_disconnected_handler([this](const paho::properties&, paho::ReasonCode reason) {
       lost("broker ended the connection: " + reason_text(static_cast<int>(reason)));
@@ -265,9 +165,16 @@ class Connection {
   }
 
   [[nodiscard]] uint64_t number() const { return number_; }
-  void connect(const paho::connect_options& options) { connect_token_ = client_.connect(options, nullptr, connect_outcome_); }
-  void publish(const paho::const_message_ptr& message, Operation* operation) { client_.publish(message, operation, outcome_); }
-  void subscribe(const std::string& filter, Operation* operation) { client_.subscribe(filter, qos, operation, outcome_); }
+  void connect(uint64_t number, const paho::connect_options& options) {
+    number_ = number;
+    connect_token_ = client_.connect(options, nullptr, connect_outcome_);
+  }
+  void publish(const paho::const_message_ptr& message, uint64_t operation) {
+    client_.publish(message, as_context(operation), outcome_);
+  }
+  void subscribe(const std::string& filter, uint64_t operation) {
+    client_.subscribe(filter, qos, as_context(operation), outcome_);
+  }
 
   // What Paho knows about a failed connect; call after ConnectEnded.
   std::string failure(int return_code) {
@@ -294,27 +201,24 @@ class Connection {
     Connection& connection;
   };
   struct Outcome final : paho::iaction_listener {
-    explicit Outcome(Connection& c) : connection(c) {}
-    void on_success(const paho::token& token) override { end(token, Status{}); }
+    explicit Outcome(Link& l) : link(l) {}
+    void on_success(const paho::token& token) override { link.completed(from_context(token.get_user_context()), {}); }
     void on_failure(const paho::token& token) override {
-      if (is_refusal(token) || !is_end_of_connection(token.get_return_code())) end(token, operation_error(token));
+      const uint64_t operation = from_context(token.get_user_context());
+      if (!is_refusal(token) && is_end_of_connection(token.get_return_code())) link.dropped(operation);
+      else link.completed(operation, operation_error(token));
     }
-    void end(const paho::token& token, Status result) {
-      connection.link_.completed(connection.number_, static_cast<Operation*>(token.get_user_context()), std::move(result));
-    }
-    Connection& connection;
+    Link& link;
   };
 
-  void lost(const std::string& reason) {
-    link_.over(number_, reason);
-    commands_.post(Lost{number_});
-  }
+  // The pump says it on, and is done with this client before it takes the next connect().
+  void lost(const std::string& reason) { commands_.post(Lost{number_, reason}); }
 
-  const uint64_t number_;
+  std::atomic<uint64_t> number_ = 0;  // of the connection it makes or made last
   Link& link_;
   Commands& commands_;
   ConnectOutcome connect_outcome_{*this};
-  Outcome outcome_{*this};
+  Outcome outcome_{link_};
   paho::token_ptr connect_token_;
   paho::async_client client_;  // last, so that it goes first, and its callbacks with it
 };
@@ -365,79 +269,86 @@ class PahoBus final : public MessageBus {
   void pump() {
     for (;;) {
       auto command = commands_.pop_until(connect_deadline_ns_);
-      if (command)
-        std::visit([this](auto& what) { perform(what); }, *command);
-      else if (commands_.closed())
-        break;
-      else
-        connect_timed_out();
+      if (command) std::visit([this](auto& what) { perform(what); }, *command);
+      else if (commands_.closed()) break;
+      else connect_timed_out();
     }
     connection_.reset();
   }
 
   [[nodiscard]] bool is_present(uint64_t number) const { return connection_ && connection_->number() == number; }
-  void end_connection() {
+  void end_client() {
     connection_.reset();
+    link_.forget_leftovers();
     connect_deadline_ns_ = never_ns;
+  }
+  void end_client_without_leftovers() {
+    connect_deadline_ns_ = never_ns;
+    if (!link_.has_leftovers()) end_client();
   }
   [[nodiscard]] std::string at_broker(const std::string& what) const { return options_.uri + ": " + what; }
 
   void perform(const Open& open) {
-    end_connection();
     try {
-      connection_ = std::make_unique<Connection>(options_, open.connection, link_, commands_);
+      if (!connection_) connection_ = std::make_unique<Connection>(options_, link_, commands_);
       connect_deadline_ns_ = clock_.monotonic_ns() + options_.connect_timeout_s * ns_per_s + connect_grace_ns;
-      connection_->connect(to_paho(options_));
+      connection_->connect(open.connection, to_paho(options_));
     } catch (const std::exception& exception) {
-      end_connection();
+      end_client();
       link_.over(open.connection, at_broker(exception.what()));
     }
   }
   void perform(const Publish& publish) {
-    if (!is_present(publish.connection)) return;
-    try {
-      connection_->publish(publish.message, publish.operation);
-    } catch (const paho::exception& exception) {
-      refuse(publish.connection, publish.operation, exception);
-    }
+    give(publish.connection, publish.operation, [&] { connection_->publish(publish.message, publish.operation); });
   }
   void perform(const Subscribe& subscribe) {
-    if (!is_present(subscribe.connection)) return;
+    give(subscribe.connection, subscribe.operation, [&] { connection_->subscribe(subscribe.filter, subscribe.operation); });
+  }
+  template <class Give>
+  void give(uint64_t connection, uint64_t operation, Give give_to_paho) {
+    if (!is_present(connection) || !link_.is_connected(connection)) {
+      link_.dropped(operation);
+      return;
+    }
     try {
-      connection_->subscribe(subscribe.filter, subscribe.operation);
+      give_to_paho();
     } catch (const paho::exception& exception) {
-      refuse(subscribe.connection, subscribe.operation, exception);
+      refuse(connection, operation, exception);
     }
   }
-  void refuse(uint64_t connection, Operation* operation, const paho::exception& exception) {
-    if (is_end_of_connection(exception.get_return_code()))
-      link_.over(connection, at_broker("connection lost"));
-    else
-      link_.completed(connection, operation, Error{Errc::internal, std::string("MQTT client: ") + exception.what()});
+  void refuse(uint64_t connection, uint64_t operation, const paho::exception& exception) {
+    if (!is_end_of_connection(exception.get_return_code())) {
+      link_.completed(operation, Error{Errc::internal, std::string("MQTT client: ") + exception.what()});
+      return;
+    }
+    link_.dropped(operation);
+    link_.over(connection, at_broker("connection lost"));
   }
   // Ending a client sends DISCONNECT, but only behind nothing: so first everything under way is given time. (Paho's own
   // disconnect with a timeout looks at its clock only every 3 s.)
   void perform(const Close& close) {
     link_.wait_until_idle(close.connection, close.deadline_ns - closing_ns);
     link_.silence(close.connection);
-    end_connection();
+    end_client();
     link_.close_done(close.connection);
   }
   void perform(const ConnectEnded& ended) {
     if (!is_present(ended.connection)) return;
     const std::string reason = connection_->failure(ended.return_code);
-    end_connection();
+    end_client_without_leftovers();
     link_.over(ended.connection, at_broker(reason));
   }
   void perform(const Lost& lost) {
-    if (is_present(lost.connection)) end_connection();
+    if (!is_present(lost.connection)) return;
+    link_.over(lost.connection, lost.reason);
+    end_client_without_leftovers();
   }
   // Also comes by when a connect succeeded: then the deadline has only to go.
   void connect_timed_out() {
     connect_deadline_ns_ = never_ns;
     if (!connection_ || link_.is_connected(connection_->number())) return;
     const uint64_t number = connection_->number();
-    end_connection();
+    end_client();
     link_.over(number, at_broker("no answer within " + std::to_string(options_.connect_timeout_s) + " s"));
   }
 

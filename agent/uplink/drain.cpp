@@ -110,7 +110,7 @@ void Drain::spool_holds(const std::vector<spool::LaneUsage>& lanes, uint64_t pre
     sequence.queued_frames = lane.queued_frames;
     sequence.is_present_epoch = lane.sequence.epoch == present_epoch;
     sequence.oldest_utc_ns = lane.oldest_queued_utc_ns;
-    sequence.held_from = std::max(sequence.held_from, lane.queued_frames == 0 ? lane.seq_next : lane.seq_first);
+    sequence.held_from = lane.queued_frames == 0 ? lane.seq_next : lane.seq_first;
     sequence.done.erase_below(sequence.held_from);
     held.emplace(lane.sequence, std::move(sequence));
   }

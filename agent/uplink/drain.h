@@ -36,18 +36,18 @@ struct ReadRequest {
 // What to do with a frame that was read.
 struct Offer {
   enum class Verdict { publish, skip, wait } verdict = Verdict::skip;  // wait: no room; it will be asked for again
-  uint64_t token = 0;     // publish: comes back in published()
-  uint64_t previous = 0;  // publish: the user property wire::previous_property
+  uint64_t token = 0;                                                  // publish: comes back in published()
+  uint64_t previous = 0;                                               // publish: the user property wire::previous_property
 };
 
 struct DrainCounts {
   uint64_t frames_published = 0, bytes_published = 0;  // every time counts
   uint64_t frames_resent = 0;                          // of these, not for the first time
   uint64_t frames_acked = 0;
-  uint64_t frames_rejected = 0;                        // by the bridge
-  uint64_t publishes_refused = 0;                      // by the broker
-  uint64_t timeouts = 0;                               // sequences sent again for want of an ack
-  uint64_t acks_unknown = 0;                           // entries about frames that we do not have
+  uint64_t frames_rejected = 0;    // by the bridge
+  uint64_t publishes_refused = 0;  // by the broker
+  uint64_t timeouts = 0;           // sequences sent again for want of an ack
+  uint64_t acks_unknown = 0;       // entries about frames that we do not have
 };
 
 // Every time is of one monotonic clock. Frames of one sequence are published in seq order; after a loss the sequence goes
@@ -105,11 +105,11 @@ class Drain {
     uint64_t queued_frames = 0;
     bool is_present_epoch = false;
     int64_t oldest_utc_ns = 0;
-    uint64_t cursor = 0;           // last seq that was published or skipped
+    uint64_t cursor = 0;  // last seq that was published or skipped
     uint64_t published_max = 0;
-    size_t next_bytes = 0;         // size of the frame after the cursor, if known
+    size_t next_bytes = 0;               // size of the frame after the cursor, if known
     std::map<uint64_t, Flight> flights;  // published since the last rewind, without an ack; all <= cursor
-    IntervalSet done;              // acked, rejected or damaged, but maybe still in the spool
+    IntervalSet done;                    // acked, rejected or damaged, but maybe still in the spool
     int64_t ack_timeout_ns = 0;
     int64_t progress_ns = INT64_MIN;       // when the oldest flight was last acked
     int64_t blocked_until_ns = INT64_MIN;  // after a refusal

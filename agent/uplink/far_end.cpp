@@ -3,8 +3,7 @@
 namespace joulespool::uplink {
 
 bool FarEnd::update(const std::string& bridge, const wire::BridgeState& state) {
-  if (!state.online || !state.serves(part_))
-    bridges_.erase(bridge);
+  if (!state.online || !state.serves(part_)) bridges_.erase(bridge);
   else if (bridges_.contains(bridge) || bridges_.size() < bridges_max)
     bridges_[bridge] = {state.accepting, state.instance, state.reason};
   if (!ready()) {

@@ -24,10 +24,10 @@ static_assert(message_bytes_max + input_overhead_bytes < inputs_bytes_max);
 // Inputs per turn, so that a flood of messages does not keep the thread from publishing.
 constexpr size_t inputs_per_turn = 256;
 
-constexpr int64_t turn_ns_max = 1 * ns_per_s;        // how old status() may be
-constexpr int64_t spool_retry_ns = 1 * ns_per_s;     // after a failed read
-constexpr int64_t stable_ns = 5 * ns_per_s;          // a connection that held so long resets the backoff
-constexpr int64_t goodbye_ns = 1 * ns_per_s;         // for the broker to take the offline state
+constexpr int64_t turn_ns_max = 1 * ns_per_s;     // how old status() may be
+constexpr int64_t spool_retry_ns = 1 * ns_per_s;  // after a failed read
+constexpr int64_t stable_ns = 5 * ns_per_s;       // a connection that held so long resets the backoff
+constexpr int64_t goodbye_ns = 1 * ns_per_s;      // for the broker to take the offline state
 constexpr int disconnect_timeout_ms = 1000;
 constexpr size_t event_bytes_max = 64 * 1024;
 
@@ -51,9 +51,14 @@ class Uplink::Courier {
  public:
   Courier(UplinkSettings settings, Clock& clock, BusFactory make_bus, std::unique_ptr<spool::SpoolReader> spool,
           UplinkCallbacks callbacks)
-      : settings_(std::move(settings)), clock_(clock), make_bus_(std::move(make_bus)), spool_(std::move(spool)),
-        callbacks_(std::move(callbacks)), drain_(settings_.drain, wire::part_of(settings_.host)),
-        backoff_(settings_.backoff, settings_.backoff_seed), ack_topic_(wire::ack_topic(settings_.host)) {}
+      : settings_(std::move(settings)),
+        clock_(clock),
+        make_bus_(std::move(make_bus)),
+        spool_(std::move(spool)),
+        callbacks_(std::move(callbacks)),
+        drain_(settings_.drain, wire::part_of(settings_.host)),
+        backoff_(settings_.backoff, settings_.backoff_seed),
+        ack_topic_(wire::ack_topic(settings_.host)) {}
 
   Status start() {
     auto bus = make_bus_([this](mqtt::BusEvent event) { enqueue(std::move(event)); });
@@ -141,10 +146,8 @@ class Uplink::Courier {
     auto input = inputs_.pop_until(until_ns);
     for (size_t taken = 0; input && taken < inputs_per_turn; ++taken, input = inputs_.try_pop()) {
       now_ns_ = clock_.monotonic_ns();
-      if (auto* event = std::get_if<mqtt::BusEvent>(&*input))
-        std::visit([this](auto& what) { happened(what); }, *event);
-      else
-        wake_waiting_ = false;
+      if (auto* event = std::get_if<mqtt::BusEvent>(&*input)) std::visit([this](auto& what) { happened(what); }, *event);
+      else wake_waiting_ = false;
       if (taken + 1 == inputs_per_turn) break;  // what waits is taken in the next turn
     }
   }
@@ -177,18 +180,15 @@ class Uplink::Courier {
   }
   void happened(const mqtt::Received& received) {
     const mqtt::Message& message = received.message;
-    if (message.topic == ack_topic_)
-      take_ack(message.payload);
+    if (message.topic == ack_topic_) take_ack(message.payload);
     else if (const auto bridge = wire::parse_bridge_state_topic(message.topic); bridge && connected_)
       take_bridge_state(std::string(*bridge), message.payload);
   }
 
   void take_ack(const wire::Bytes& payload) {
     const auto entries = wire::read_ack(payload);
-    if (entries)
-      drain_.acked(*entries, now_ns_);
-    else
-      count(&UplinkStatus::acks_damaged);
+    if (entries) drain_.acked(*entries, now_ns_);
+    else count(&UplinkStatus::acks_damaged);
   }
   void take_bridge_state(const std::string& bridge, const wire::Bytes& payload) {
     if (payload.empty()) {
@@ -196,10 +196,8 @@ class Uplink::Courier {
       return;
     }
     const auto state = wire::read_bridge_state(to_text(payload));
-    if (state)
-      drain_.bridge_said(bridge, *state);
-    else
-      count(&UplinkStatus::bridge_states_damaged);
+    if (state) drain_.bridge_said(bridge, *state);
+    else count(&UplinkStatus::bridge_states_damaged);
   }
 
   // --- the connection ---
@@ -297,8 +295,8 @@ class Uplink::Courier {
     while (connected_ && spool_again_at_ns_ == INT64_MAX) {
       const auto request = drain_.next(now_ns_);
       if (!request) return;
-      auto frames = spool_->read(request->sequence, request->after_seq, spool::FrameState::queued, request->frames_max,
-                                 request->bytes_max);
+      auto frames =
+          spool_->read(request->sequence, request->after_seq, spool::FrameState::queued, request->frames_max, request->bytes_max);
       if (!frames) {
         spool_failed(frames.error());
         return;
@@ -319,7 +317,9 @@ class Uplink::Courier {
     }
     const Offer offer = drain_.offer(id, frame.bytes.size(), now_ns_);
     if (offer.verdict != Offer::Verdict::publish) return offer.verdict == Offer::Verdict::skip;
-    const auto given = bus_->publish(offer.token, {wire::data_topic(settings_.host, id.sequence.lane), std::move(frame.bytes), false,
+    const auto given = bus_->publish(offer.token, {wire::data_topic(settings_.host, id.sequence.lane),
+                                                   std::move(frame.bytes),
+                                                   false,
                                                    {{std::string(wire::previous_property), std::to_string(offer.previous)}}});
     if (!given) not_given(offer.token, given.error());
     return given.ok();
@@ -388,7 +388,8 @@ class Uplink::Courier {
 
 Uplink::Uplink(UplinkSettings settings, Clock& clock, BusFactory make_bus, std::unique_ptr<spool::SpoolReader> spool,
                UplinkCallbacks callbacks)
-    : courier_(std::make_unique<Courier>(std::move(settings), clock, std::move(make_bus), std::move(spool), std::move(callbacks))) {}
+    : courier_(
+          std::make_unique<Courier>(std::move(settings), clock, std::move(make_bus), std::move(spool), std::move(callbacks))) {}
 Uplink::~Uplink() { stop(); }
 
 Status Uplink::start() { return courier_->start(); }

@@ -20,8 +20,8 @@ namespace joulespool::uplink {
 struct UplinkSettings {
   std::string host;
   DrainSettings drain;
-  BackoffSettings backoff;                  // between attempts to connect
-  uint64_t backoff_seed = 0;                // another one on every host
+  BackoffSettings backoff;    // between attempts to connect
+  uint64_t backoff_seed = 0;  // another one on every host
   int64_t state_interval_ns = 5 * ns_per_s;
   // A broker that does not answer a publish for so long is left: the connection is made anew.
   int64_t publish_timeout_ns = 60 * ns_per_s;
@@ -45,23 +45,23 @@ using BusFactory = std::function<Result<std::unique_ptr<mqtt::MessageBus>>(mqtt:
 
 struct UplinkStatus {
   bool connected = false;
-  bool bridge_online = false;             // one that serves this host
+  bool bridge_online = false;  // one that serves this host
   bool bridge_accepting = false;
-  std::string bridge_reason;              // why frames are not sent now; empty if they are
-  std::string last_error;                 // of the connection, the broker or the spool; stays
-  uint64_t connects = 0;                  // successful ones
+  std::string bridge_reason;  // why frames are not sent now; empty if they are
+  std::string last_error;     // of the connection, the broker or the spool; stays
+  uint64_t connects = 0;      // successful ones
   uint64_t connects_failed = 0;
-  uint64_t disconnects = 0;               // connections that were lost
-  unsigned backoff_attempts = 0;          // failed in a row
-  std::optional<int64_t> retry_in_ns;     // until the next attempt to connect
+  uint64_t disconnects = 0;            // connections that were lost
+  unsigned backoff_attempts = 0;       // failed in a row
+  std::optional<int64_t> retry_in_ns;  // until the next attempt to connect
   DrainCounts counts;
   size_t frames_unacked = 0, bytes_unacked = 0;  // published, without an ack
   // Age of the oldest frame in the spool without an ack, by its UTC; unset if there is none or the spool cannot be read.
   std::optional<int64_t> oldest_waiting_age_ns;
-  uint64_t acks_damaged = 0;              // messages on the ack topic that are none
+  uint64_t acks_damaged = 0;  // messages on the ack topic that are none
   uint64_t bridge_states_damaged = 0;
-  uint64_t inputs_dropped = 0;            // messages from the broker beyond what may wait
-  uint64_t events_dropped = 0;            // of publish_event()
+  uint64_t inputs_dropped = 0;  // messages from the broker beyond what may wait
+  uint64_t events_dropped = 0;  // of publish_event()
   uint64_t frames_damaged = 0;
 };
 
@@ -83,8 +83,8 @@ class Uplink {
   // Publishes the offline state, disconnects, ends the thread; at most about 3 s. Frames without an ack stay in the spool.
   void stop();
 
-  void frames_committed();  // the spool has new frames, or has let go of stored ones
-  void request_state();     // publish the state now
+  void frames_committed();               // the spool has new frames, or has let go of stored ones
+  void request_state();                  // publish the state now
   bool publish_event(std::string json);  // false: dropped
   [[nodiscard]] UplinkStatus status() const;
 

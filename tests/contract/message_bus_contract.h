@@ -28,7 +28,9 @@ struct BusPeer {
   void connect() {
     const size_t before = log.count<mqtt::Connected>();
     REQUIRE(bus->connect().ok());
-    REQUIRE(log.wait_for_count<mqtt::Connected>(before + 1));
+    const bool is_connected = log.wait_for_count<mqtt::Connected>(before + 1);
+    const auto failures = log.all<mqtt::ConnectFailed>();
+    REQUIRE_MESSAGE(is_connected, (failures.empty() ? "no answer" : failures.back().reason));
   }
   void publish(const std::string& topic, std::string_view text, bool retain = false) {
     REQUIRE(bus->publish(++next_token, {topic, BusLog::to_bytes(text), retain, {}}).ok());

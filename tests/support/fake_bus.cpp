@@ -109,10 +109,8 @@ class FakeBroker::Core {
       session.say(mqtt::Published{token, Error{Errc::unreachable, "broker refused: Not authorized (135)"}});
       return;
     }
-    if (hold)
-      session.held.push_back(token);
-    else
-      session.say(mqtt::Published{token, {}});
+    if (hold) session.held.push_back(token);
+    else session.say(mqtt::Published{token, {}});
     if (!drop || !drop(session.options.client_id, message)) route(message);
   }
   void end(const std::shared_ptr<Session>& session, bool orderly, const std::string& reason) {
@@ -148,10 +146,8 @@ class FakeBroker::Core {
 
  private:
   void route(const Message& message) {
-    if (message.retain && message.payload.empty())
-      retained_.erase(message.topic);
-    else if (message.retain)
-      retained_[message.topic] = message;
+    if (message.retain && message.payload.empty()) retained_.erase(message.topic);
+    else if (message.retain) retained_[message.topic] = message;
     Message live = message;
     live.retain = false;  // MQTT: the flag tells a stored message from a live one
     for (const auto& session : sessions_)
@@ -198,9 +194,8 @@ class FakeBus final : public mqtt::MessageBus {
     Phase idle = Phase::idle;
     if (!session_->phase.compare_exchange_strong(idle, Phase::connecting))
       return Error{Errc::usage, "already connecting or connected"};
-    core_->post([core = core_.get(), session = session_, connection = ++session_->connection] {
-      core->connect(session, connection);
-    });
+    core_->post(
+        [core = core_.get(), session = session_, connection = ++session_->connection] { core->connect(session, connection); });
     return {};
   }
   Status subscribe(const std::string& filter) override {

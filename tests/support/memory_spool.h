@@ -82,7 +82,8 @@ class MemorySpool {
       }
       return read;
     }
-    Result<std::vector<spool::FrameInfo>> list(const wire::FrameSequence& sequence, uint64_t after_seq, size_t frames_max) override {
+    Result<std::vector<spool::FrameInfo>> list(const wire::FrameSequence& sequence, uint64_t after_seq,
+                                               size_t frames_max) override {
       auto frames = read(sequence, after_seq, std::nullopt, frames_max, SIZE_MAX);
       if (!frames) return frames.error();
       std::vector<spool::FrameInfo> infos;

@@ -81,8 +81,9 @@ TEST_CASE("mqtt: the fake broker matches topics as MQTT does") {
 }
 
 TEST_CASE("mqtt: an address that is not tcp://HOST:PORT, or no client id, is a usage error") {
-  for (const char* uri : {"", "127.0.0.1:1883", "tcp://", "tcp://:1883", "tcp://host", "tcp://host:", "tcp://host:0", "tcp://host:65536",
-                          "tcp://host:12x", "tcp://a:b:1", "http://host:80", "ssl://host:8883", "tcp://ho st:1"}) {
+  for (const char* uri :
+       {"", "127.0.0.1:1883", "tcp://", "tcp://:1883", "tcp://host", "tcp://host:", "tcp://host:0", "tcp://host:65536",
+        "tcp://host:12x", "tcp://a:b:1", "http://host:80", "ssl://host:8883", "tcp://ho st:1"}) {
     CAPTURE(uri);
     mqtt::BusOptions options = bus_options("x");
     options.uri = uri;
@@ -138,7 +139,8 @@ TEST_CASE("mqtt: a broker that takes the connection and says nothing gives Conne
 }
 
 TEST_CASE("mqtt: what the broker's access list forbids comes back as refused, and the connection lives") {
-  auto broker = start_mosquitto("acl_file DIRECTORY/acl\nmax_inflight_messages 7", {{"acl", "topic readwrite allowed/#\ntopic readwrite sync/#\n"}});
+  auto broker = start_mosquitto("acl_file DIRECTORY/acl\nmax_inflight_messages 7",
+                                {{"acl", "topic readwrite allowed/#\ntopic readwrite sync/#\n"}});
   BusPeer peer;
   peer.bus = make_paho(bus_options("x"), broker->uri(), peer.log.listener());
   peer.connect();
@@ -180,6 +182,48 @@ TEST_CASE("mqtt: more publishes under way than the bus takes are refused, not st
   CHECK(last.error().code == Errc::full);
   relay.blackhole(false);
   CHECK(peer.log.wait_for_count<mqtt::Published>(taken));
+}
+
+// As the uplink does: tries again after ConnectFailed.
+void connect_at_last(BusPeer& peer) {
+  const size_t wanted = peer.log.count<mqtt::Connected>() + 1;
+  for (int attempt = 0; attempt < 5 && peer.log.count<mqtt::Connected>() < wanted; ++attempt) {
+    const size_t outcomes = wanted + peer.log.count<mqtt::ConnectFailed>();
+    REQUIRE(peer.bus->connect().ok());
+    REQUIRE(peer.log.wait_for([&](const auto& events) {
+      size_t seen = 0;
+      for (const auto& event : events)
+        seen += std::holds_alternative<mqtt::Connected>(event) || std::holds_alternative<mqtt::ConnectFailed>(event) ? 1U : 0U;
+      return seen >= outcomes;
+    }));
+  }
+  REQUIRE(peer.log.count<mqtt::Connected>() == wanted);
+}
+
+TEST_CASE("mqtt: connections that break again and again with publishes that never left are replaced by working ones") {
+  auto broker = start_mosquitto();
+  TcpRelay relay(broker->port());
+  BusPeer peer;
+  peer.bus = make_paho(bus_options("x"), relay.uri(), peer.log.listener());
+  for (size_t round = 1; round <= 4; ++round) {
+    connect_at_last(peer);
+    const size_t published = peer.log.count<mqtt::Published>();
+    REQUIRE(peer.bus->publish(1000 * round, {"marker", BusLog::to_bytes("x"), false, {}}).ok());
+    REQUIRE(peer.log.wait_for_count<mqtt::Published>(published + 1));
+    relay.blackhole(true);
+    for (size_t i = 1; i <= mqtt::publish_window_max; ++i)  // far more than the sockets hold
+      REQUIRE(peer.bus->publish(1000 * round + i, {"a", wire::Bytes(1'000'000), false, {{"prev", "0"}}}).ok());
+    relay.cut();
+    relay.blackhole(false);
+    REQUIRE(peer.log.wait_for_count<mqtt::Disconnected>(round));
+  }
+  MESSAGE(peer.log.count<mqtt::ConnectFailed>() << " attempts failed");
+  uint64_t connection = 0;
+  for (const mqtt::BusEvent& event : peer.log.events()) {
+    if (std::holds_alternative<mqtt::Connected>(event)) ++connection;
+    const auto* published = std::get_if<mqtt::Published>(&event);
+    if (published != nullptr) CHECK(published->token / 1000 == connection);  // nobody hears of what an earlier one left
+  }
 }
 
 }  // namespace

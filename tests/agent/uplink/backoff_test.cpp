@@ -1,8 +1,8 @@
+#include "agent/uplink/backoff.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
-
-#include "agent/uplink/backoff.h"
 
 namespace joulespool::uplink {
 namespace {

@@ -80,9 +80,18 @@ class World {
   void disturb() {
     switch (pick(40)) {
       case 0: disconnect(); break;
-      case 1: bridge_.restart(); say(); break;
-      case 2: bridge_.online = !bridge_.online; say(); break;
-      case 3: bridge_.accepting = !bridge_.accepting; say(); break;
+      case 1:
+        bridge_.restart();
+        say();
+        break;
+      case 2:
+        bridge_.online = !bridge_.online;
+        say();
+        break;
+      case 3:
+        bridge_.accepting = !bridge_.accepting;
+        say();
+        break;
       case 4: evict(); break;
       case 5: lose_ack(); break;
       case 6: lose_publish(); break;

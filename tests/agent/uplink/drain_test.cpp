@@ -11,7 +11,9 @@ using wire::Lane;
 const wire::FrameSequence stat = sequence_of(Lane::stat);
 
 // In few frames and short times.
-DrainSettings small() { return {.window_frames = 8, .window_bytes = 8000, .ack_timeout_ns = 5 * ns_per_s, .ack_timeout_max_ns = 60 * ns_per_s}; }
+DrainSettings small() {
+  return {.window_frames = 8, .window_bytes = 8000, .ack_timeout_ns = 5 * ns_per_s, .ack_timeout_max_ns = 60 * ns_per_s};
+}
 
 TEST_CASE("drain: nothing is published without a connection and a bridge that takes it") {
   DrainBench bench;
@@ -91,7 +93,8 @@ TEST_CASE("drain: lanes go by priority, devices of a lane take turns, older epoc
 }
 
 TEST_CASE("drain: publishes under way stay below 20 and below what the broker takes") {
-  for (const auto& [receive_maximum, expected] : std::vector<std::pair<uint16_t, size_t>>{{65535, 20}, {20, 20}, {3, 3}, {1, 1}, {0, 1}}) {
+  for (const auto& [receive_maximum, expected] :
+       std::vector<std::pair<uint16_t, size_t>>{{65535, 20}, {20, 20}, {3, 3}, {1, 1}, {0, 1}}) {
     CAPTURE(receive_maximum);
     DrainBench bench;
     bench.go(receive_maximum);

@@ -41,7 +41,9 @@ class TestBridge {
   TestBridge(const TestBridge&) = delete;
   TestBridge& operator=(const TestBridge&) = delete;
 
-  void set_accepting(bool on) { change([&] { accepting_ = on; }); }
+  void set_accepting(bool on) {
+    change([&] { accepting_ = on; });
+  }
   void set_acking(bool on) { acking_ = on; }
   void set_rejected(uint64_t seq) { rejected_seq_ = seq; }
   // As another process: nothing of before is known.
@@ -90,7 +92,8 @@ class TestBridge {
   void work(const std::stop_token& stop) {
     constexpr int64_t look_ns = 5 * ns_per_ms;
     while (!stop.stop_requested()) {
-      if (auto event = inputs_.pop_until(clock_.monotonic_ns() + look_ns)) std::visit([this](auto& what) { happened(what); }, *event);
+      if (auto event = inputs_.pop_until(clock_.monotonic_ns() + look_ns))
+        std::visit([this](auto& what) { happened(what); }, *event);
       const std::lock_guard lock(mutex_);
       if (!connected_) continue;
       if (std::exchange(state_changed_, false)) say_state();
@@ -122,10 +125,8 @@ class TestBridge {
     uint64_t& highest = highest_[lane];
     if (seq > highest && previous > highest) return;
     wire::AckEntry ack{{device_, 1, lane}, {}, {}};
-    if (seq == rejected_seq_)
-      ack.rejected.push_back({seq, "no good"});
-    else
-      ack.stored.push_back({seq, seq});
+    if (seq == rejected_seq_) ack.rejected.push_back({seq, "no good"});
+    else ack.stored.push_back({seq, seq});
     highest = std::max(highest, seq);
     auto& stored = stored_[lane];
     if (std::find(stored.begin(), stored.end(), seq) == stored.end()) stored.push_back(seq);

@@ -248,7 +248,8 @@ TEST_CASE("uplink: the state is retained, published on request, and replaced by 
   Rig rig;
   rig.observe(wire::state_topic(host));
   const auto has_states = [&](const std::vector<std::string>& expected) {
-    return rig.agent.wait_for([&](const UplinkStatus&) { return rig.observer.log.payloads(wire::state_topic(host)) == expected; });
+    return rig.agent.wait_for(
+        [&](const UplinkStatus&) { return rig.observer.log.payloads(wire::state_topic(host)) == expected; });
   };
   rig.start();
   CHECK(has_states({"online"}));
@@ -289,7 +290,8 @@ TEST_CASE("uplink: damaged frames are reported once and left out, rejected ones 
   rig.agent.spool.damage({stat, 4});
   rig.bridge.set_rejected(6);
   rig.start();
-  REQUIRE(rig.agent.wait_for([&](const UplinkStatus& s) { return rig.agent.spool.frames().size() == 1 && s.frames_unacked == 0; }));
+  REQUIRE(
+      rig.agent.wait_for([&](const UplinkStatus& s) { return rig.agent.spool.frames().size() == 1 && s.frames_unacked == 0; }));
   rig.bridge.restart();  // reads again
   rig.agent.add(stat, 1);
   REQUIRE(rig.bridge.wait_for_stored(Lane::stat, 10));
@@ -311,9 +313,8 @@ TEST_CASE("uplink: damaged acks and bridge states are counted, and the rest goes
   rig.bridge.publish_raw("joulespool/v1/bridge/BAD ID/state", "{}");
   rig.agent.add(stat, 10);
   REQUIRE(rig.agent.wait_until_drained());
-  CHECK(rig.agent.wait_for([](const UplinkStatus& s) {
-    return s.acks_damaged == 1 && s.bridge_states_damaged == 1 && s.inputs_dropped == 1;
-  }));
+  CHECK(rig.agent.wait_for(
+      [](const UplinkStatus& s) { return s.acks_damaged == 1 && s.bridge_states_damaged == 1 && s.inputs_dropped == 1; }));
 }
 
 TEST_CASE("uplink: a spool that cannot be read is tried again") {
@@ -344,8 +345,7 @@ TEST_CASE("uplink: a broker that refuses the ack topic is tried again, with the 
   rig.agent.add(stat, 1);
   rig.start();
   REQUIRE(rig.agent.wait_for([](const UplinkStatus& s) { return s.disconnects >= 2; }));
-  CHECK(rig.agent.uplink.status().last_error ==
-        "subscribe " + wire::ack_topic(host) + ": broker refused: Not authorized (135)");
+  CHECK(rig.agent.uplink.status().last_error == "subscribe " + wire::ack_topic(host) + ": broker refused: Not authorized (135)");
   rig.broker.refuse_subscription("");
   CHECK(rig.agent.wait_until_drained());
 }
