@@ -4,13 +4,26 @@
 #include <ostream>
 
 #include "agent/base/units.h"
-#include "agent/cli/event_text.h"
 #include "agent/cli/text_output.h"
 #include "agent/codec/section.h"
 #include "agent/signal/sample_block.h"
+#include "agent/wire/event_json.h"
 
 namespace joulespool::cli {
 namespace {
+
+// "gap reason=evicted lane=wave frames=17..18 ..."
+std::string event_text(const wire::Event& event) {
+  const nlohmann::ordered_json json = wire::event_json(event);
+  std::string text = json.at("kind").get<std::string>();
+  for (const auto& [key, value] : json.items()) {
+    if (key == "kind" || value.is_null()) continue;
+    const bool is_text = value.is_string();
+    text += " " + key + "=" +
+            printable(is_text ? value.get<std::string>() : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  return text;
+}
 
 std::string_view to_string(wire::UtcQuality quality) {
   switch (quality) {
@@ -141,7 +154,7 @@ nlohmann::json payload_json(const wire::Frame& frame) {
   if (frame.header.lane == wire::Lane::event) {
     const auto events = wire::read_events(frame.payload);
     if (!events) return {{"problem", events.error().message}};
-    for (const wire::Event& event : *events) json.push_back(event_json(event));
+    for (const wire::Event& event : *events) json.push_back(nlohmann::json(wire::event_json(event)));
     return json;
   }
   const auto sections = codec::read_sections(frame.payload);

@@ -33,9 +33,9 @@ void BrokerLink::retry_later(int64_t now_ns) {
   in_flight_.clear();
   defect_.clear();
   ++failures_;
-  const batch::BackoffLimits first{timing_.first_retry_ns, timing_.first_retry_ns};
+  const BackoffLimits first{timing_.first_retry_ns, timing_.first_retry_ns};
   const bool is_first = failures_ == 1;
-  retry_at_ns_ = now_ns + batch::backoff_ns(is_first ? first : timing_.retry, is_first ? 1 : failures_ - 1, random_);
+  retry_at_ns_ = now_ns + backoff_ns(is_first ? first : timing_.retry, is_first ? 1 : failures_ - 1, random_);
 }
 
 void BrokerLink::on_connected(const mqtt::Connected& event, int64_t now_ns) {

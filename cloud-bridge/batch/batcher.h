@@ -12,7 +12,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/wire/types.h"
-#include "cloud-bridge/batch/backoff.h"
+#include "agent/base/backoff.h"
 
 namespace joulespool::batch {
 

@@ -248,7 +248,7 @@ Result<ExitCode> run_check(const CheckOptions& options, sink::RecordSource& sour
 
 Action add_check(CLI::App& app, const Surroundings& surroundings) {
   const auto options = std::make_shared<CheckOptions>();
-  const auto flags = SettingsFlags::add(app);
+  const auto flags = SettingsFlags::add(app, SettingsFlags::Which::reading);
   app.add_option("--device", options->device, "Id of the device")->required();
   add_time_range(app, options->range.from_ns, options->range.to_ns);
   app.add_flag("--json", options->json, "The answer as JSON");

@@ -36,10 +36,11 @@ struct Command {
   Action (*add)(CLI::App& app, const Surroundings& surroundings);
 };
 
-// --config and one flag for every setting of the bridge.
+// --config and one flag for every setting of the bridge, or only for those that reading a stream needs.
 class SettingsFlags {
  public:
-  static std::shared_ptr<SettingsFlags> add(CLI::App& app);
+  enum class Which { all, reading };
+  static std::shared_ptr<SettingsFlags> add(CLI::App& app, Which which);
   [[nodiscard]] Result<bridge::BridgeSettings> load(const Surroundings& surroundings) const;
 
  private:

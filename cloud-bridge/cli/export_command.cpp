@@ -79,12 +79,12 @@ Result<ExitCode> run_export(const ExportOptions& options, sink::RecordSource& so
 
 Action add_export(CLI::App& app, const Surroundings& surroundings) {
   const auto options = std::make_shared<ExportOptions>();
-  const auto flags = SettingsFlags::add(app);
+  const auto flags = SettingsFlags::add(app, SettingsFlags::Which::reading);
   reader::SeriesRange& range = options->range;
   const std::map<std::string, ExportOptions::What> names = {{"windows", ExportOptions::What::windows},
                                                             {"samples", ExportOptions::What::samples}};
   app.add_option("--what", options->what, "windows (statistics, lane stat) or samples (lane wave)")
-      ->transform(CLI::CheckedTransformer(names))
+      ->transform(CLI::CheckedTransformer(names).description(""))
       ->type_name("windows|samples")
       ->default_str("windows");
   app.add_option("--device", range.device, "Id of the device")->required();

@@ -22,7 +22,7 @@ Result<ExitCode> run(const SettingsFlags& flags, const Surroundings& surrounding
 }  // namespace
 
 Action add_run(CLI::App& app, const Surroundings& surroundings) {
-  const auto flags = SettingsFlags::add(app);
+  const auto flags = SettingsFlags::add(app, SettingsFlags::Which::all);
   return [flags, &surroundings] { return run(*flags, surroundings); };
 }
 

@@ -200,7 +200,7 @@ Result<ExitCode> run_tail(const TailOptions& options, sink::RecordSource& source
 
 Action add_tail(CLI::App& app, const Surroundings& surroundings) {
   const auto options = std::make_shared<TailOptions>();
-  const auto flags = SettingsFlags::add(app);
+  const auto flags = SettingsFlags::add(app, SettingsFlags::Which::reading);
   app.add_option("--device", options->device, "Id of the device; without it: all");
   app.add_option("--interval-ms", options->interval_ms, "Time from line to line")
       ->check(CLI::Range(int64_t{100}, int64_t{3'600'000}))

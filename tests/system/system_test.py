@@ -123,7 +123,7 @@ class Promise(unittest.TestCase):
                 else:
                     wait_for(lambda: rig.proxy.counters()["requests"] >= before + 4, 30, f"requests meet the mode {mode}")
             rig.proxy.set_mode("ok")
-        account = self.run_rig(disturb, proxy=True)
+        account = self.run_rig(disturb, proxy=True, seconds=2 * SECONDS)  # requests must meet every mode
         self.assertGreater(sum(device["duplicate_frames"] for device in account["devices"]), 0)
 
     def test_6_everything_at_once(self):

@@ -191,21 +191,6 @@ TEST_CASE("batch: a throttled key waits, longer each time but never beyond the c
   }
 }
 
-TEST_CASE("batch: backoff is jittered over the whole span and reproducible from its seed") {
-  std::mt19937_64 random(5), same(5);
-  int64_t least = never, most = 0;
-  for (int at = 0; at < 1000; ++at) {
-    const int64_t wait = batch::backoff_ns({1000, 8000}, 4, random);
-    CHECK(wait == batch::backoff_ns({1000, 8000}, 4, same));
-    least = std::min(least, wait);
-    most = std::max(most, wait);
-  }
-  CHECK(least < 400);
-  CHECK(most > 7600);
-  CHECK(most <= 8000);
-  CHECK(batch::backoff_ns({1000, 8000}, 4'000'000'000U, random) <= 8000);
-}
-
 TEST_CASE("batch: when a request fails as a whole, all its records are held in order and everything waits for one probe") {
   BatchLimits limits;
   limits.endpoint_backoff = {100 * ns_per_ms, second};

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <random>
 
-namespace joulespool::batch {
+namespace joulespool {
 
 struct BackoffLimits {
   int64_t base_ns = 0;  // the longest first wait
@@ -20,4 +20,4 @@ inline int64_t backoff_ns(const BackoffLimits& limits, unsigned failures, std::m
   return std::uniform_int_distribution<int64_t>(0, longest_ns)(random);
 }
 
-}  // namespace joulespool::batch
+}  // namespace joulespool
