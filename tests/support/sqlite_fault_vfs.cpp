@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <mutex>
 
 namespace joulespool::test {
 namespace {
@@ -15,10 +16,12 @@ struct Plan {
   int64_t bad = 0;
   bool failed = false;
 };
-Plan plan;  // tests with faults have one thread
+std::mutex plan_mutex;
+Plan plan;
 
 // Whether the operation at hand fails.
 bool fails(bool is_sync) {
+  const std::lock_guard lock(plan_mutex);
   if (is_sync != (plan.fault == DiskFault::sync_error) || plan.bad == 0) return false;
   if (plan.good-- > 0) return false;
   --plan.bad;
@@ -27,7 +30,10 @@ bool fails(bool is_sync) {
   return true;
 }
 
-int write_error() { return plan.fault == DiskFault::full ? SQLITE_FULL : SQLITE_IOERR_WRITE; }
+int write_error() {
+  const std::lock_guard lock(plan_mutex);
+  return plan.fault == DiskFault::full ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+}
 
 // The real file lies behind this one.
 struct FaultFile {
@@ -100,8 +106,19 @@ void FaultVfs::install() {
   sqlite3_vfs_register(&vfs, 1);
 }
 
-void FaultVfs::fail(DiskFault fault, int64_t good, int64_t bad) { plan = {fault, good, bad, false}; }
-void FaultVfs::heal() { plan.bad = 0; }
-bool FaultVfs::has_failed() { return plan.failed; }
+void FaultVfs::fail(DiskFault fault, int64_t good, int64_t bad) {
+  const std::lock_guard lock(plan_mutex);
+  plan = {fault, good, bad, false};
+}
+
+void FaultVfs::heal() {
+  const std::lock_guard lock(plan_mutex);
+  plan.bad = 0;
+}
+
+bool FaultVfs::has_failed() {
+  const std::lock_guard lock(plan_mutex);
+  return plan.failed;
+}
 
 }  // namespace joulespool::test
