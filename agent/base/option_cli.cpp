@@ -45,4 +45,11 @@ void add_option_flags(CLI::App& app, const OptionTable& table, OptionFlags& flag
   }
 }
 
+void add_config_flag(CLI::App& app, std::string_view variable, std::string_view default_path, std::string& path) {
+  app.add_option("--config", path,
+                 "Settings (TOML). Without it: " + std::string(variable) + " of the environment, else " +
+                     std::string(default_path) + " if it is there")
+      ->type_name("FILE");
+}
+
 }  // namespace joulespool

@@ -2,16 +2,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include "agent/base/config_file.h"
 #include "agent/spool/sqlite_spool.h"
 
 namespace joulespool::cli {
 
 std::shared_ptr<SettingsFlags> SettingsFlags::add(CLI::App& app, bool all) {
   auto flags = std::make_shared<SettingsFlags>();
-  app.add_option("--config", flags->file_,
-                 "Settings (TOML). Without it: " + std::string(config::config_file_variable) + " of the environment, else " +
-                     std::string(config::config_file_default) + " if it is there")
-      ->type_name("FILE");
+  add_config_flag(app, config::config_file_variable, config::config_file_default, flags->file_);
   if (!all) return flags;
   add_option_flags(app, config::agent_options(), flags->flags_);
   const auto collect = [target = &flags->flags_](const CLI::results_t& texts) {
@@ -26,7 +24,7 @@ std::shared_ptr<SettingsFlags> SettingsFlags::add(CLI::App& app, bool all) {
 }
 
 std::string SettingsFlags::file(const Surroundings& surroundings) const {
-  return config::find_config_file(file_, surroundings.environment);
+  return find_config_file(file_, surroundings.environment, config::config_file_variable, config::config_file_default);
 }
 
 Result<config::LoadedSettings> SettingsFlags::load(const Surroundings& surroundings) const {

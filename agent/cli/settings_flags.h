@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "agent/base/option_cli.h"
 #include "agent/cli/command.h"
 #include "agent/config/settings.h"
 #include "agent/spool/spool.h"

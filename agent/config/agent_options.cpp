@@ -1,59 +1,22 @@
-#include <algorithm>
-
+#include "agent/base/option_rows.h"
 #include "agent/config/option_rules.h"
 #include "agent/wire/frame.h"
 
 namespace joulespool::config {
 namespace {
 
+using rows::choice, rows::integer, rows::list, rows::secret, rows::text;
+
 constexpr double kibi = 1024;
 constexpr double mebi = kibi * kibi;
 constexpr double tebi = mebi * mebi;
-
-OptionRow text(std::string key, std::string value, std::string doc, std::function<Status(const OptionValue&)> check = {}) {
-  OptionRow row;
-  row.key = std::move(key);
-  row.value = std::move(value);
-  row.doc = std::move(doc);
-  row.check = std::move(check);
-  return row;
-}
-
-OptionRow integer(std::string key, std::string unit, int64_t value, double min, double max, std::string doc) {
-  OptionRow row = text(std::move(key), "", std::move(doc));
-  row.type = OptionType::integer;
-  row.unit = std::move(unit);
-  row.value = value;
-  row.min = min;
-  row.max = max;
-  return row;
-}
-
-OptionRow choice(std::string key, std::string value, std::vector<std::string> choices, std::string doc) {
-  OptionRow row = text(std::move(key), std::move(value), std::move(doc));
-  row.type = OptionType::choice;
-  row.choices = std::move(choices);
-  return row;
-}
-
-OptionRow secret(OptionRow row) {
-  row.secret = true;
-  return row;
-}
-
-OptionRow label_list() {
-  OptionRow row = text("labels", "", "Labels that every frame carries, each key=value.", check_labels);
-  row.type = OptionType::list;
-  row.value = std::vector<std::string>();
-  return row;
-}
 
 OptionTable make_table() {
   return {
       text("host", "",
            "Name of this machine in topics and frames: a-z, 0-9 and '-', at most 63. Empty: the hostname in lower case.",
            check_id_or_empty),
-      label_list(),
+      list("labels", {}, "Labels that every frame carries, each key=value.", check_labels),
       text("spool.directory", "/var/lib/joulespool/spool", "Where frames wait until Kinesis has them. One agent per directory.",
            check_not_empty),
       integer(
@@ -68,7 +31,7 @@ OptionTable make_table() {
              "Samples at full rate: not stored, kept on this machine while there is room, or uploaded."),
       integer("capture.ring-ms", "ms", 2000, 100, 60000,
               "How much of a device's samples may wait in memory for the writer. What does not fit is an overrun gap."),
-      text("mqtt.uri", "tcp://127.0.0.1:1883", "The broker: tcp://host:port.", check_mqtt_uri),
+      text("mqtt.uri", "tcp://127.0.0.1:1883", "The broker: tcp://host:port.", rows::check_tcp_uri),
       text("mqtt.client-id", "", "Name at the broker. Empty: joulespool-<host>."),
       text("mqtt.username", "", "User at the broker. Empty: none."),
       secret(text("mqtt.password", "", "Password at the broker; rather in the environment than in a file others can read.")),

@@ -1,53 +1,15 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/base/option_rows.h"
 #include "agent/config/option_rules.h"
 
 namespace joulespool::config {
 namespace {
 
+using rows::boolean, rows::choice, rows::integer, rows::list, rows::number, rows::text;
+
 constexpr double duration_s_max = 1e9;  // 30 years
-
-OptionRow row(std::string key, OptionType type, OptionValue value, std::string doc) {
-  OptionRow made;
-  made.key = std::move(key);
-  made.type = type;
-  made.value = std::move(value);
-  made.doc = std::move(doc);
-  return made;
-}
-
-OptionRow choice(std::string key, std::string value, std::vector<std::string> choices, std::string doc) {
-  OptionRow made = row(std::move(key), OptionType::choice, std::move(value), std::move(doc));
-  made.choices = std::move(choices);
-  return made;
-}
-
-OptionRow number(std::string key, std::string unit, double min, double max, std::string doc) {
-  OptionRow made = row(std::move(key), OptionType::number, 0.0, std::move(doc));
-  made.unit = std::move(unit);
-  made.min = min;
-  made.max = max;
-  return made;
-}
-
-OptionRow checked(OptionRow made, std::function<Status(const OptionValue&)> check) {
-  made.check = std::move(check);
-  return made;
-}
-
-OptionRow text(std::string key, std::string value, std::string doc) {
-  return row(std::move(key), OptionType::text, std::move(value), std::move(doc));
-}
-
-OptionRow flag(std::string key, std::string doc) { return row(std::move(key), OptionType::boolean, false, std::move(doc)); }
-
-OptionRow integer(std::string key, std::string unit, int64_t value, double max, std::string doc) {
-  OptionRow made = row(std::move(key), OptionType::integer, value, std::move(doc));
-  made.unit = std::move(unit);
-  made.max = max;
-  return made;
-}
 
 Status check_packed(const OptionValue& value) {
   constexpr std::array<std::string_view, 5> known = {"range", "gpi0", "gpi1", "gpi2", "gpi3"};
@@ -57,34 +19,28 @@ Status check_packed(const OptionValue& value) {
   return {};
 }
 
-OptionRow packed() {
-  return checked(
-      row("packed", OptionType::list, std::vector<std::string>{"range", "gpi0"},
-          "simulated: signals beside current and voltage, of range, gpi0, gpi1, gpi2, gpi3 (js110: not the last two)."),
-      check_packed);
-}
-
 OptionTable make_table() {
   return {
       choice("source", "simulated", {"simulated", "replay", "joulescope"},
              "Where the samples come from. joulescope (the instrument itself) is reserved: this version cannot open one."),
       choice("model", "js220", {"js110", "js220"}, "Model of the device, first half of its id."),
-      checked(text("serial", "000001", "Serial number, second half of the device's id: a-z, 0-9 and '-'."), check_not_empty),
-      integer("rate-hz", "Hz", 0, 2e6, "Samples per second; 0: the model's full rate (js110 2 MHz, js220 1 MHz)."),
-      checked(text("origin", "", "UTC time of sample_id 0, so that counting goes on over restarts. Empty: now."),
-              check_utc_or_empty),
-      number("duration-s", "s", 0, duration_s_max, "Ends after that much of the device's time; 0: never."),
-      packed(),
-      flag("unpaced", "As fast as the agent takes it instead of in real time."),
-      integer("seed", "", 1, 9007199254740992, "simulated: every sample follows from the seed and its sample_id."),  // 2^53
+      text("serial", "000001", "Serial number, second half of the device's id: a-z, 0-9 and '-'.", check_not_empty),
+      integer("rate-hz", "Hz", 0, 0, 2e6, "Samples per second; 0: the model's full rate (js110 2 MHz, js220 1 MHz)."),
+      text("origin", "", "UTC time of sample_id 0, so that counting goes on over restarts. Empty: now.", check_utc_or_empty),
+      number("duration-s", "s", 0, 0, duration_s_max, "Ends after that much of the device's time; 0: never."),
+      list("packed", {"range", "gpi0"},
+           "simulated: signals beside current and voltage, of range, gpi0, gpi1, gpi2, gpi3 (js110: not the last two).",
+           check_packed),
+      boolean("unpaced", false, "As fast as the agent takes it instead of in real time."),
+      integer("seed", "", 1, 0, 9007199254740992, "simulated: every sample follows from the seed and its sample_id."),  // 2^53
       choice("load", "sleep-ble", {"sleep-ble", "cpu", "constant", "ranges"}, "simulated: what the device under test does."),
       text("faults", "",
            "simulated: what goes wrong at which sample_id: drop:1000-3000; lose:every=4000000/length=200000; nan:0-64."),
       text("current-file", "", "replay: recorded current, float32 little-endian in A; a name that ends with .zst is compressed."),
       text("voltage-file", "", "replay: recorded voltage in V, as many values. Empty: voltage-v."),
-      number("voltage-v", "V", -1000, 1000, "replay: constant voltage where there is no voltage-file."),
+      number("voltage-v", "V", 0, -1000, 1000, "replay: constant voltage where there is no voltage-file."),
       text("power-file", "", "replay: recorded power in W, as many values. Empty: current times voltage."),
-      flag("loop", "replay: begin again at the end, with sample_id going on."),
+      boolean("loop", false, "replay: begin again at the end, with sample_id going on."),
   };
 }
 

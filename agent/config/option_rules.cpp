@@ -12,12 +12,6 @@ Error must_be(const std::string& what) { return {Errc::usage, "must be " + what}
 
 const std::string& text_of(const OptionValue& value) { return std::get<std::string>(value); }
 
-bool is_port(std::string_view text) {
-  if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != std::string_view::npos) return false;
-  const int port = std::stoi(std::string(text));
-  return port >= 1 && port <= 65535;
-}
-
 }  // namespace
 
 Status check_not_empty(const OptionValue& value) {
@@ -34,17 +28,6 @@ Status check_id_or_empty(const OptionValue& value) {
 Status check_utc_or_empty(const OptionValue& value) {
   if (!text_of(value).empty() && !parse_utc(text_of(value)))
     return must_be("a time like 2026-01-02T03:04:05.678Z (UTC) or @<seconds since 1970>");
-  return {};
-}
-
-Status check_mqtt_uri(const OptionValue& value) {
-  constexpr std::string_view allowed = "tcp://host:port";
-  std::string_view uri = text_of(value);
-  constexpr std::string_view scheme = "tcp://";
-  if (!uri.starts_with(scheme)) return must_be(std::string(allowed));
-  uri.remove_prefix(scheme.size());
-  const size_t colon = uri.rfind(':');
-  if (colon == std::string_view::npos || colon == 0 || !is_port(uri.substr(colon + 1))) return must_be(std::string(allowed));
   return {};
 }
 

@@ -8,7 +8,6 @@ namespace joulespool::config {
 Status check_not_empty(const OptionValue& value);
 Status check_id_or_empty(const OptionValue& value);
 Status check_utc_or_empty(const OptionValue& value);
-Status check_mqtt_uri(const OptionValue& value);
 Status check_labels(const OptionValue& value);
 
 // "key=value" in its parts; check_labels has passed.

@@ -4,18 +4,16 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <fstream>
 #include <set>
 #include <sstream>
 
+#include "agent/base/config_file.h"
 #include "agent/base/units.h"
 #include "agent/config/option_rules.h"
 
 namespace joulespool::config {
 namespace {
 
-constexpr uintmax_t file_bytes_max = 1024 * 1024;  // no sensible configuration comes near
 constexpr std::string_view device_table = "device";
 
 // Adds the problems of one step to those of the others, so that all are told at once.
@@ -40,18 +38,6 @@ class Problems {
  private:
   std::vector<std::string> lines_;  // each once: a file's syntax error is found by every step that reads it
 };
-
-Result<std::string> read_config_file(const std::string& path) {
-  std::error_code failure;
-  const auto size = std::filesystem::file_size(path, failure);
-  if (failure) return Error{Errc::usage, path + ": " + failure.message()};
-  if (size > file_bytes_max) return Error{Errc::usage, path + ": larger than 1 MiB: this is no configuration file"};
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return Error{Errc::usage, path + ": cannot be read"};
-  return text.str();
-}
 
 Error device_error(const Options& options, const std::string& what) { return {Errc::usage, options.origin() + ": " + what}; }
 
@@ -221,14 +207,6 @@ Result<LoadedSettings> load_settings(const SettingsSources& given) {
   }
   if (!problems.empty()) return problems.error();
   return loaded;
-}
-
-std::string find_config_file(const std::string& given, const std::map<std::string, std::string>& environment) {
-  if (!given.empty()) return given;
-  const auto variable = environment.find(std::string(config_file_variable));
-  if (variable != environment.end() && !variable->second.empty()) return variable->second;
-  std::error_code failure;
-  return std::filesystem::exists(config_file_default, failure) ? std::string(config_file_default) : "";
 }
 
 }  // namespace joulespool::config

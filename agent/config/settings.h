@@ -85,7 +85,4 @@ struct LoadedSettings {
 // The one way from the sources to settings. Errors: usage, all problems at once, one a line, with file and line.
 Result<LoadedSettings> load_settings(const SettingsSources& sources);
 
-// --config if given, else the environment's, else the default place if a file is there, else empty.
-std::string find_config_file(const std::string& given, const std::map<std::string, std::string>& environment);
-
 }  // namespace joulespool::config

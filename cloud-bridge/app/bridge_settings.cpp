@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+
+#include "agent/base/config_file.h"
+#include "agent/base/option_rows.h"
 
 namespace joulespool::bridge {
 namespace {
@@ -12,70 +12,12 @@ namespace {
 constexpr double kibi = 1024;
 constexpr double mebi = kibi * kibi;
 constexpr double gibi = kibi * mebi;
-constexpr uintmax_t file_bytes_max = 1024 * 1024;  // no sensible configuration comes near
 
-using Check = std::function<Status(const OptionValue&)>;
-
-OptionRow text(std::string key, std::string value, std::string doc, Check check = {}) {
-  OptionRow row;
-  row.key = std::move(key);
-  row.value.emplace<std::string>(std::move(value));
-  row.doc = std::move(doc);
-  row.check = std::move(check);
-  return row;
-}
-
-OptionRow integer(std::string key, std::string unit, int64_t value, double min, double max, std::string doc) {
-  OptionRow row = text(std::move(key), "", std::move(doc));
-  row.type = OptionType::integer;
-  row.unit = std::move(unit);
-  row.value.emplace<int64_t>(value);
-  row.min = min;
-  row.max = max;
-  return row;
-}
-
-OptionRow boolean(std::string key, bool value, std::string doc) {
-  OptionRow row = text(std::move(key), "", std::move(doc));
-  row.type = OptionType::boolean;
-  row.value.emplace<bool>(value);
-  return row;
-}
-
-OptionRow list(std::string key, std::vector<std::string> value, std::string doc, Check check) {
-  OptionRow row = text(std::move(key), "", std::move(doc), std::move(check));
-  row.type = OptionType::list;
-  row.value.emplace<std::vector<std::string>>(std::move(value));
-  return row;
-}
-
-OptionRow choice(std::string key, std::string value, std::vector<std::string> choices, std::string doc) {
-  OptionRow row = text(std::move(key), std::move(value), std::move(doc));
-  row.type = OptionType::choice;
-  row.choices = std::move(choices);
-  return row;
-}
-
-OptionRow secret(OptionRow row) {
-  row.secret = true;
-  return row;
-}
+using rows::boolean, rows::choice, rows::integer, rows::list, rows::secret, rows::text;
 
 Status check_id(const OptionValue& value) {
   if (wire::is_valid_id(std::get<std::string>(value))) return {};
   return Error{Errc::usage, "must be 1 to 63 of a-z, 0-9 and '-', not beginning with '-'"};
-}
-
-Status check_mqtt_uri(const OptionValue& value) {
-  const auto& uri = std::get<std::string>(value);
-  constexpr std::string_view scheme = "tcp://";
-  const size_t colon = uri.rfind(':');
-  if (uri.starts_with(scheme) && colon != std::string::npos && colon > scheme.size()) {
-    unsigned port = 0;
-    const auto [end, error] = std::from_chars(uri.data() + colon + 1, uri.data() + uri.size(), port);
-    if (error == std::errc() && end == uri.data() + uri.size() && port > 0 && port <= 65535) return {};
-  }
-  return Error{Errc::usage, "must be tcp://host:port"};
 }
 
 Status check_parts(const OptionValue& value) {
@@ -97,7 +39,7 @@ Status check_stream(const OptionValue& value) {
 
 OptionTable make_table() {
   return {
-      text("mqtt.uri", "tcp://127.0.0.1:1883", "The broker: tcp://host:port.", check_mqtt_uri),
+      text("mqtt.uri", "tcp://127.0.0.1:1883", "The broker: tcp://host:port.", rows::check_tcp_uri),
       text("mqtt.client-id", "", "Name at the broker. Empty: joulespool-<bridge.id>."),
       text("mqtt.username", "", "User at the broker. Empty: none."),
       secret(text("mqtt.password", "", "Password at the broker; rather in the environment than in a file others can read.")),
@@ -123,26 +65,6 @@ OptionTable make_table() {
       integer("dead-letter.max-files", "", 10'000, 0, 1e6, "Number of dead letters; the oldest go first."),
       choice("log.level", "info", {"debug", "info", "warning", "error"}, "Least important log lines on stderr."),
   };
-}
-
-Result<std::string> read_config_file(const std::string& path) {
-  std::error_code failure;
-  const auto size = std::filesystem::file_size(path, failure);
-  if (failure) return Error{Errc::usage, path + ": " + failure.message()};
-  if (size > file_bytes_max) return Error{Errc::usage, path + ": larger than 1 MiB: this is no configuration file"};
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (!file) return Error{Errc::usage, path + ": cannot be read"};
-  return content.str();
-}
-
-std::string find_config_file(const BridgeSettingsSources& sources) {
-  if (!sources.config_file.empty()) return sources.config_file;
-  const auto variable = sources.environment.find(std::string(config_file_variable));
-  if (variable != sources.environment.end() && !variable->second.empty()) return variable->second;
-  std::error_code failure;
-  return std::filesystem::exists(config_file_default, failure) ? std::string(config_file_default) : "";
 }
 
 BridgeSettings to_settings(const Options& options) {
@@ -198,7 +120,7 @@ Result<std::pair<unsigned, unsigned>> parse_parts(const std::string& text) {
 
 Result<BridgeSettings> load_bridge_settings(const BridgeSettingsSources& given) {
   OptionSources sources;
-  sources.file_name = find_config_file(given);
+  sources.file_name = find_config_file(given.config_file, given.environment, config_file_variable, config_file_default);
   if (!sources.file_name.empty()) {
     auto file = read_config_file(sources.file_name);
     if (!file) return file.error();

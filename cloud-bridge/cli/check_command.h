@@ -1,7 +1,7 @@
 // joulespool-bridge check: is a device complete in Kinesis between two points? Names what is missing.
 #pragma once
 
-#include "cloud-bridge/cli/command.h"
+#include "agent/base/command_line.h"
 #include "cloud-bridge/reader/completeness.h"
 #include "cloud-bridge/sink/record_source.h"
 

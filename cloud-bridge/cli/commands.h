@@ -1,12 +1,11 @@
 // The command line of the bridge.
 #pragma once
 
-#include "cloud-bridge/cli/command.h"
+#include "agent/base/command_line.h"
 
 namespace joulespool::bridge_cli {
 
-// Parses, runs one command, reports its error on surroundings.err ("joulespool-bridge: ..." for each line) and returns the
-// process's exit code (agent/base/exit_code.h).
+// joulespool::run_command_line() with the commands of the bridge.
 int run_command_line(int argc, const char* const* argv, const Surroundings& surroundings);
 
 }  // namespace joulespool::bridge_cli

@@ -1,7 +1,7 @@
 // joulespool-bridge export: windows or samples of a device as CSV.
 #pragma once
 
-#include "cloud-bridge/cli/command.h"
+#include "agent/base/command_line.h"
 #include "cloud-bridge/reader/device_series.h"
 #include "cloud-bridge/sink/record_source.h"
 

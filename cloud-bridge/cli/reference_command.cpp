@@ -2,6 +2,8 @@
 
 #include <ostream>
 
+#include "cloud-bridge/app/bridge_settings.h"
+
 namespace joulespool::bridge_cli {
 
 Action add_reference(CLI::App&, const Surroundings& surroundings) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cloud-bridge/cli/command.h"
+#include "agent/base/command_line.h"
 
 namespace joulespool::bridge_cli {
 

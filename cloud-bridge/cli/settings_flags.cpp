@@ -1,6 +1,4 @@
-#include <CLI/CLI.hpp>
-
-#include "cloud-bridge/cli/command.h"
+#include "cloud-bridge/cli/settings_flags.h"
 
 namespace joulespool::bridge_cli {
 
@@ -21,10 +19,7 @@ const OptionTable& reading_options() {
 
 std::shared_ptr<SettingsFlags> SettingsFlags::add(CLI::App& app, Which which) {
   auto flags = std::make_shared<SettingsFlags>();
-  app.add_option("--config", flags->config_file_,
-                 "Settings (TOML). Without it: " + std::string(bridge::config_file_variable) + " of the environment, else " +
-                     std::string(bridge::config_file_default) + " if it is there")
-      ->type_name("FILE");
+  add_config_flag(app, bridge::config_file_variable, bridge::config_file_default, flags->config_file_);
   add_option_flags(app, which == Which::all ? bridge::bridge_options() : reading_options(), flags->flags_);
   return flags;
 }

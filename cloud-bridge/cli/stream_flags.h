@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/wire/types.h"
-#include "cloud-bridge/cli/command.h"
+#include "cloud-bridge/cli/settings_flags.h"
 #include "cloud-bridge/sink/record_source.h"
 
 namespace joulespool::bridge_cli {

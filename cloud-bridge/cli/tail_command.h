@@ -3,7 +3,7 @@
 
 #include <stop_token>
 
-#include "cloud-bridge/cli/command.h"
+#include "agent/base/command_line.h"
 #include "cloud-bridge/sink/record_source.h"
 
 namespace joulespool::bridge_cli {

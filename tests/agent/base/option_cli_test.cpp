@@ -46,6 +46,16 @@ TEST_CASE("option flags: values are collected as text under their key, lists in 
   CHECK(parse({"--mqtt.password", ""}) == OptionFlags{{"mqtt.password", ""}});
 }
 
+TEST_CASE("option flags: --config takes a path, and its help says where else a file is looked for") {
+  CLI::App app;
+  std::string path;
+  add_config_flag(app, "X_CONFIG", "/etc/x.toml", path);
+  const std::vector<const char*> arguments = {"program", "--config", "/a"};
+  app.parse(static_cast<int>(arguments.size()), arguments.data());
+  CHECK(path == "/a");
+  CHECK(app.help().find("X_CONFIG of the environment, else /etc/x.toml") != std::string::npos);
+}
+
 TEST_CASE("option flags: a boolean may come alone or with a value") {
   CHECK(parse({"--fast"}) == OptionFlags{{"fast", "true"}});
   CHECK(parse({"--fast=false"}) == OptionFlags{{"fast", "false"}});

@@ -49,7 +49,7 @@ CliResult run_in_process(const std::vector<std::string>& arguments, const Enviro
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   std::ostringstream out, err;
   SystemClock clock;
-  const cli::Surroundings surroundings{environment, out, err, clock};
+  const Surroundings surroundings{environment, out, err, clock};
   const int exit_code = cli::run_command_line(static_cast<int>(argv.size()), argv.data(), surroundings);
   return {exit_code, out.str(), err.str()};
 }

@@ -283,9 +283,3 @@ TEST_CASE("settings: what a device cannot be is told with where it was given") {
         "F:2: source = \"joulescope\": this version cannot open instruments; must be simulated or replay");
   CHECK(file_problems("[device]\nserial = \"1\"\n") == "F:2: device must be tables of the form [[device]]");
 }
-
-TEST_CASE("settings: the file is the one that is given, else that of the environment, else none") {
-  CHECK(find_config_file("/a", {{"JOULESPOOL_CONFIG", "/b"}}) == "/a");
-  CHECK(find_config_file("", {{"JOULESPOOL_CONFIG", "/b"}}) == "/b");
-  if (!std::filesystem::exists(config_file_default)) CHECK(find_config_file("", {}).empty());
-}
