@@ -206,6 +206,11 @@ class Rig:
     def wait_until_drained(self, timeout_s: float):
         return wait_for(self.drained, timeout_s, f"all devices ended and the spool is empty; status: {self.status()}")
 
+    def sanitizer_reports(self) -> list:
+        """What sanitizers said in the logs, also of processes that were killed later."""
+        marks = ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:", "ERROR: LeakSanitizer")
+        return [line for process in (self.agent, self.bridge) for line in process.log_text().splitlines() if any(mark in line for mark in marks)]
+
     def account(self) -> dict:
         """Reads the stream back and compares it with the sources; problems are in the answer."""
         devices = [word for device in self.devices for word in ("--device", device)]

@@ -31,6 +31,7 @@ class BadInput(unittest.TestCase):
         rig.wait_until_drained(seconds + 60)
         self.assertEqual(rig.agent.stop(), 0)
         self.assertEqual(rig.bridge.stop(), 0)
+        self.assertEqual(rig.sanitizer_reports(), [])
         account = rig.account()
         self.assertEqual(problems_in(account), [])
         return account["devices"][0]

@@ -48,6 +48,7 @@ class Promise(unittest.TestCase):
             rig.wait_until_drained(seconds + 60)
             self.assertEqual(rig.agent.stop(), 0)
             self.assertEqual(rig.bridge.stop(), 0)
+            self.assertEqual(rig.sanitizer_reports(), [])
             account = rig.account()
             self.assertEqual(problems_in(account), [])
             reasons = {reason for device in account["devices"] for reason in device["gaps"]}
