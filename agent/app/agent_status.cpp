@@ -36,7 +36,8 @@ json spool_json(const AgentIdentity& identity, const WriterStatus& writer, int64
     queued_bytes += lane.queued_bytes;
     kept_frames += lane.kept_frames;
     kept_bytes += lane.kept_bytes;
-    if (lane.queued_frames > 0 && (oldest_utc_ns == 0 || lane.oldest_queued_utc_ns < oldest_utc_ns)) oldest_utc_ns = lane.oldest_queued_utc_ns;
+    if (lane.queued_frames > 0 && (oldest_utc_ns == 0 || lane.oldest_queued_utc_ns < oldest_utc_ns))
+      oldest_utc_ns = lane.oldest_queued_utc_ns;
   }
   const double age_s = oldest_utc_ns == 0 ? 0 : static_cast<double>(utc_ns - oldest_utc_ns) / static_cast<double>(ns_per_s);
   return {{"directory", identity.spool_directory},
@@ -69,11 +70,12 @@ json uplink_json(const uplink::UplinkStatus& uplink) {
 
 }  // namespace
 
-std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring, const uplink::UplinkStatus& uplink,
-                        Clock& clock) {
+std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring,
+                        const uplink::UplinkStatus& uplink, Clock& clock) {
   json devices = json::array();
   for (const DeviceStatus& device : writer.devices) devices.push_back(device_json(device, ring));
-  const double uptime_s = static_cast<double>(clock.monotonic_ns() - identity.started_monotonic_ns) / static_cast<double>(ns_per_s);
+  const double uptime_s =
+      static_cast<double>(clock.monotonic_ns() - identity.started_monotonic_ns) / static_cast<double>(ns_per_s);
   const json status = {{"version", 1},
                        {"software", version()},
                        {"host", identity.host},
@@ -87,7 +89,8 @@ std::string status_json(const AgentIdentity& identity, const WriterStatus& write
 }
 
 std::string offline_json(const AgentIdentity& identity) {
-  return json{{"version", 1}, {"software", version()}, {"host", identity.host}, {"boot", identity.boot}, {"online", false}}.dump();
+  return json{{"version", 1}, {"software", version()}, {"host", identity.host}, {"boot", identity.boot}, {"online", false}}
+      .dump();
 }
 
 }  // namespace joulespool::app

@@ -20,8 +20,8 @@ struct AgentIdentity {
 };
 
 // JSON, version 1: {version, software, host, boot, online, uptime_s, devices[], spool{}, uplink{}}.
-std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring, const uplink::UplinkStatus& uplink,
-                        Clock& clock);
+std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring,
+                        const uplink::UplinkStatus& uplink, Clock& clock);
 
 // The same topic's payload when nobody is there any more.
 std::string offline_json(const AgentIdentity& identity);

@@ -10,7 +10,8 @@ namespace joulespool::app {
 // Elements of one packed signal, consecutive on the device's axis.
 class BitColumn {
  public:
-  explicit BitColumn(const signal::PackedRun& run) : signal_(run.signal), bits_(run.bits), decimation_(run.decimation), sample_id_(run.sample_id) {}
+  explicit BitColumn(const signal::PackedRun& run)
+      : signal_(run.signal), bits_(run.bits), decimation_(run.decimation), sample_id_(run.sample_id) {}
 
   // True if `run` is of this signal and goes on where the column ends.
   [[nodiscard]] bool continues(const signal::PackedRun& run) const;

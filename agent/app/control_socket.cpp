@@ -65,7 +65,8 @@ Status ControlSocket::start(const std::string& directory, Answer answer) {
   unlinkat(directory_fd_, socket_name, 0);  // of a run that was killed: the spool's lock says that none is alive
   listen_fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_un address = address_in(directory_fd_);
-  if (listen_fd_ < 0 || bind(listen_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || listen(listen_fd_, 8) != 0)
+  if (listen_fd_ < 0 || bind(listen_fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      listen(listen_fd_, 8) != 0)
     return failed(directory);
   if (fchmodat(directory_fd_, socket_name, 0660, 0) != 0) return failed(directory);
   stop_fd_ = eventfd(0, EFD_CLOEXEC);

@@ -16,9 +16,9 @@ using wire::Lane;
 
 namespace {
 
-constexpr size_t windows_per_frame = 512;   // a stat frame is made at least this often; then halved until it fits
-constexpr size_t events_per_frame = 128;    // an event is some 100 bytes: far below any frame-size-max
-constexpr size_t events_pending_max = 4096; // while the disk is full; beyond it notes are left out, gaps are joined
+constexpr size_t windows_per_frame = 512;    // a stat frame is made at least this often; then halved until it fits
+constexpr size_t events_per_frame = 128;     // an event is some 100 bytes: far below any frame-size-max
+constexpr size_t events_pending_max = 4096;  // while the disk is full; beyond it notes are left out, gaps are joined
 
 size_t index_of(Lane lane) { return static_cast<size_t>(lane) - 1; }
 
@@ -36,7 +36,8 @@ bool joined(std::vector<Event>& events, const Gap& gap) {
 
 }  // namespace
 
-DevicePipeline::DevicePipeline(PipelineSettings settings, const std::optional<spool::DevicePosition>& stored, const NextSeqs& next_seqs)
+DevicePipeline::DevicePipeline(PipelineSettings settings, const std::optional<spool::DevicePosition>& stored,
+                               const NextSeqs& next_seqs)
     : settings_(std::move(settings)), next_seqs_(next_seqs) {
   if (!stored) return;
   ledger_ = signal::GapLedger(stored->axis, stored->sample_id_end, stored->utc);
@@ -64,7 +65,8 @@ void DevicePipeline::begin_axis(const OwnedBlock& block) {
   wire::Started started{std::string(version()), settings_.boot, axis_.life, block.sample_id, {}, settings_.source, window_ticks};
   for (const Lane lane : wire::lanes) {
     const bool made = lane != Lane::wave || settings_.wave != WaveMode::off;
-    if (made) started.lanes.push_back({lane, next_seqs_[index_of(lane)], lane != Lane::wave || settings_.wave == WaveMode::upload});
+    if (made)
+      started.lanes.push_back({lane, next_seqs_[index_of(lane)], lane != Lane::wave || settings_.wave == WaveMode::upload});
   }
   record(std::move(started));
   started_ = true;
@@ -134,7 +136,8 @@ size_t DevicePipeline::payload_bytes_max() const {
   return settings_.frame_size_max_bytes - wire::write_frame(widest, {}).size() - 16;
 }
 
-wire::FrameHeader DevicePipeline::header(Lane lane, const wire::TimeAxis& axis, const wire::UtcMap& utc, const HostTime& now) const {
+wire::FrameHeader DevicePipeline::header(Lane lane, const wire::TimeAxis& axis, const wire::UtcMap& utc,
+                                         const HostTime& now) const {
   wire::FrameHeader header;
   header.host = settings_.host;
   header.device = settings_.device;
@@ -153,8 +156,15 @@ void DevicePipeline::add_frame(wire::FrameHeader header, wire::ByteView payload,
   header.seq = next_seqs_[index_of(header.lane)]++;
   spool::NewFrame& frame = cut.frames.emplace_back();
   frame.bytes = wire::write_frame(header, payload);
-  frame.info = {header.id(), state, header.axis.life, header.sample_id_first, header.sample_id_end,
-                header.utc.utc_ns_at(header.sample_id_first), header.utc.utc_ns_at(header.sample_id_end), header.samples, frame.bytes.size()};
+  frame.info = {header.id(),
+                state,
+                header.axis.life,
+                header.sample_id_first,
+                header.sample_id_end,
+                header.utc.utc_ns_at(header.sample_id_first),
+                header.utc.utc_ns_at(header.sample_id_end),
+                header.samples,
+                frame.bytes.size()};
 }
 
 void DevicePipeline::cut_windows(const Segment& segment, std::span<const wire::Window> windows, const HostTime& now, Cut& cut) {
@@ -235,7 +245,8 @@ std::vector<Event> DevicePipeline::take_events() {
   std::vector<Event> now, later;
   for (Event& event : events_) {
     const auto* gap = std::get_if<Gap>(&event);
-    const bool waits = gap != nullptr && !gap->lane && windows_.open() && gap->axis == axis_.life && gap->sample_id_first >= windows_.open_first();
+    const bool waits = gap != nullptr && !gap->lane && windows_.open() && gap->axis == axis_.life &&
+                       gap->sample_id_first >= windows_.open_first();
     (waits ? later : now).push_back(std::move(event));
   }
   events_ = std::move(later);

@@ -22,8 +22,8 @@ using config::WaveMode;
 struct PipelineSettings {
   std::string host;
   wire::DeviceIdentity device;
-  std::string source;               // simulated, replay, joulescope
-  std::string boot;                 // id of this run of the agent
+  std::string source;  // simulated, replay, joulescope
+  std::string boot;    // id of this run of the agent
   uint64_t epoch = 0;
   int64_t window_us = 1000;
   WaveMode wave = WaveMode::off;
@@ -99,7 +99,8 @@ class DevicePipeline {
   void cut_segment(Segment& segment, uint64_t end, const HostTime& now, Cut& cut);
   void cut_windows(const Segment& segment, std::span<const wire::Window> windows, const HostTime& now, Cut& cut);
   void add_frame(wire::FrameHeader header, wire::ByteView payload, spool::FrameState state, Cut& cut);
-  [[nodiscard]] wire::FrameHeader header(wire::Lane lane, const wire::TimeAxis& axis, const wire::UtcMap& utc, const HostTime& now) const;
+  [[nodiscard]] wire::FrameHeader header(wire::Lane lane, const wire::TimeAxis& axis, const wire::UtcMap& utc,
+                                         const HostTime& now) const;
   void note_lost_if(const Segment& segment, uint64_t end);
   [[nodiscard]] std::vector<wire::Event> take_events();
   [[nodiscard]] size_t payload_bytes_max() const;

@@ -1,7 +1,8 @@
 #include "agent/app/run_agent.h"
 
-#include <csignal>
 #include <pthread.h>
+
+#include <csignal>
 #include <random>
 #include <thread>
 
@@ -81,14 +82,18 @@ class Agent {
     sources_ = std::move(*sources);
     JOULESPOOL_TRY(make_writer(), "spool");
     JOULESPOOL_TRY(make_uplink(), "uplink");
-    JOULESPOOL_TRY(control_.start(settings_.spool.directory, [this](const std::string& request) { return answer(request); }), "control");
+    JOULESPOOL_TRY(control_.start(settings_.spool.directory, [this](const std::string& request) { return answer(request); }),
+                   "control");
     writer_thread_ = std::jthread([this](std::stop_token stop) { write(stop); });
     JOULESPOOL_TRY(uplink_->start(), "uplink");
-    for (const auto& source : sources_)
-      JOULESPOOL_TRY(source->start(*ring_, resume_), std::string(source->kind()));
+    for (const auto& source : sources_) JOULESPOOL_TRY(source->start(*ring_, resume_), std::string(source->kind()));
     log_event(LogLevel::info, "agent_started",
-              {{"version", version()}, {"host", settings_.host}, {"devices", settings_.devices.size()}, {"spool", settings_.spool.directory},
-               {"epoch", spool_->epoch()}, {"broker", settings_.mqtt.uri}});
+              {{"version", version()},
+               {"host", settings_.host},
+               {"devices", settings_.devices.size()},
+               {"spool", settings_.spool.directory},
+               {"epoch", spool_->epoch()},
+               {"broker", settings_.mqtt.uri}});
     return {};
   }
 
@@ -142,17 +147,20 @@ class Agent {
       const auto position = at == stored.end() ? std::nullopt : std::optional(at->second);
       if (position) resume_[id] = position->sample_id_end;
       const std::string source = device.source == config::SourceKind::simulated ? "simulated" : "replay";
-      pipelines.push_back(std::make_unique<DevicePipeline>(pipeline_settings(device.identity, source), position, next_seqs(*spool_, id)));
+      pipelines.push_back(
+          std::make_unique<DevicePipeline>(pipeline_settings(device.identity, source), position, next_seqs(*spool_, id)));
       stored.erase(id);
     }
     for (const auto& [id, position] : stored)
-      pipelines.push_back(std::make_unique<DevicePipeline>(pipeline_settings(position.device, "absent"), position, next_seqs(*spool_, id)));
+      pipelines.push_back(
+          std::make_unique<DevicePipeline>(pipeline_settings(position.device, "absent"), position, next_seqs(*spool_, id)));
     ring_ = std::make_unique<SampleRing>(std::move(rooms));
-    writer_ = std::make_unique<Writer>(WriterSettings{settings_.spool.commit_window_ms}, clock_, *ring_, *spool_, std::move(pipelines),
-                                       Writer::Listener{[this] { uplink_->frames_committed(); },
-                                                        [this](const std::string& device, const wire::Event& event) {
-                                                          uplink_->publish_event(wire::event_message(device, event));
-                                                        }});
+    writer_ =
+        std::make_unique<Writer>(WriterSettings{settings_.spool.commit_window_ms}, clock_, *ring_, *spool_, std::move(pipelines),
+                                 Writer::Listener{[this] { uplink_->frames_committed(); },
+                                                  [this](const std::string& device, const wire::Event& event) {
+                                                    uplink_->publish_event(wire::event_message(device, event));
+                                                  }});
     return {};
   }
 
@@ -172,7 +180,8 @@ class Agent {
     const auto make_bus = [this](mqtt::BusListener listener) {
       return mqtt::make_paho_bus(bus_options(settings_, offline_json(identity_)), std::move(listener));
     };
-    uplink_ = std::make_unique<uplink::Uplink>(uplink_settings(settings_), clock_, make_bus, std::move(*reader), std::move(callbacks));
+    uplink_ =
+        std::make_unique<uplink::Uplink>(uplink_settings(settings_), clock_, make_bus, std::move(*reader), std::move(callbacks));
     return {};
   }
 

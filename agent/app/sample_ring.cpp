@@ -6,6 +6,8 @@
 namespace joulespool::app {
 namespace {
 
+constexpr size_t items_max = 10'000;  // notes beyond that are left out; samples are bounded by their rooms
+
 OwnedBlock copy(const signal::SampleBlock& block) {
   OwnedBlock owned;
   owned.sample_id = block.sample_id;
@@ -39,8 +41,7 @@ bool SampleRing::reserve(Room& room, const signal::SampleBlock& block) {
   room.samples_lost += block.count();
   if (!room.overruns.empty() && room.overruns.back().sample_id_end == block.sample_id)
     room.overruns.back().sample_id_end = block.sample_id_end();
-  else
-    room.overruns.push_back({block.sample_id, block.sample_id_end()});
+  else room.overruns.push_back({block.sample_id, block.sample_id_end()});
   return false;
 }
 
@@ -65,6 +66,7 @@ void SampleRing::on_samples(const std::string& device, const signal::SampleBlock
 void SampleRing::on_event(const std::string& device, const device::SourceEvent& event) {
   {
     const std::lock_guard lock(mutex_);
+    if (event.kind == device::SourceEvent::Kind::note && items_.size() >= items_max) return;  // samples and gaps go first
     enqueue_overruns(device, rooms_[device]);
     items_.push_back({device, event});
   }

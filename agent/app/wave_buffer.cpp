@@ -44,7 +44,8 @@ void WaveBuffer::add(const OwnedBlock& block, size_t skip) {
   append_tail(run.v, block.v, skip);
   append_tail(run.p, block.p, skip);
   for (const OwnedBlock::Packed& packed : block.packed) {
-    auto column = std::find_if(run.packed.begin(), run.packed.end(), [&](const BitColumn& known) { return known.continues(packed.run); });
+    auto column =
+        std::find_if(run.packed.begin(), run.packed.end(), [&](const BitColumn& known) { return known.continues(packed.run); });
     if (column == run.packed.end()) column = run.packed.emplace(run.packed.end(), packed.run);
     column->append(packed.run);
   }
@@ -84,13 +85,16 @@ void WaveBuffer::take_run(Run& run, size_t count, uint32_t decimation, size_t pa
     for (size_t at = 0; at < size; ++at)
       power_[at] = run.has_power ? run.p[first + at] : codec::product(run.i[first + at], run.v[first + at]);
     const uint64_t sample_id = run.sample_id + first * decimation;
-    give({sample_id, sample_id + size * decimation,
-          {sample_id, decimation, part_of(run.i, first, size), part_of(run.v, first, size), power_}, payload});
+    give({sample_id,
+          sample_id + size * decimation,
+          {sample_id, decimation, part_of(run.i, first, size), part_of(run.v, first, size), power_},
+          payload});
     first += size;
   }
 }
 
-void WaveBuffer::take(uint64_t end, uint32_t decimation, size_t payload_bytes_max, const std::function<void(const WavePiece&)>& give) {
+void WaveBuffer::take(uint64_t end, uint32_t decimation, size_t payload_bytes_max,
+                      const std::function<void(const WavePiece&)>& give) {
   while (!runs_.empty() && runs_.front().sample_id < end) {
     Run& run = runs_.front();
     const bool whole = (end - run.sample_id) / decimation >= run.i.size();

@@ -37,7 +37,8 @@ class WaveBuffer {
     bool has_power = false;
     std::vector<BitColumn> packed;
   };
-  void take_run(Run& run, size_t count, uint32_t decimation, size_t payload_bytes_max, const std::function<void(const WavePiece&)>& give);
+  void take_run(Run& run, size_t count, uint32_t decimation, size_t payload_bytes_max,
+                const std::function<void(const WavePiece&)>& give);
   wire::ByteView encode(const Run& run, size_t first, size_t count, uint32_t decimation);
 
   std::deque<Run> runs_;

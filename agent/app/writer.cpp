@@ -21,7 +21,12 @@ void move_frames(Cut& from, spool::Commit& to) {
 
 Writer::Writer(WriterSettings settings, Clock& clock, SampleRing& ring, spool::SpoolWriter& spool,
                std::vector<std::unique_ptr<DevicePipeline>> pipelines, Listener listener)
-    : settings_(settings), clock_(clock), ring_(ring), spool_(spool), pipelines_(std::move(pipelines)), listener_(std::move(listener)) {
+    : settings_(settings),
+      clock_(clock),
+      ring_(ring),
+      spool_(spool),
+      pipelines_(std::move(pipelines)),
+      listener_(std::move(listener)) {
   update_status();
 }
 
@@ -111,7 +116,8 @@ void Writer::make_room(spool::Commit& commit) {
   if (!victims) return on_failed(victims.error());
   for (const spool::FrameInfo& victim : *victims) {
     commit.dropped.push_back(victim.id);
-    if (victim.state == spool::FrameState::queued) record_lost_frame(victim, wire::GapReason::evicted, "the spool's budget is used up");
+    if (victim.state == spool::FrameState::queued)
+      record_lost_frame(victim, wire::GapReason::evicted, "the spool's budget is used up");
   }
   if (!victims->empty()) log_event(LogLevel::warning, "frames_evicted", {{"frames", victims->size()}});
 }
@@ -203,8 +209,8 @@ void Writer::update_status() {
   if (usage) status_.usage = std::move(*usage);
   status_.devices.clear();
   for (const auto& pipeline : pipelines_)
-    status_.devices.push_back({pipeline->device(), pipeline->source(), pipeline->state(), pipeline->axis(), pipeline->sample_id_end(),
-                               pipeline->totals(), pipeline->power_w()});
+    status_.devices.push_back({pipeline->device(), pipeline->source(), pipeline->state(), pipeline->axis(),
+                               pipeline->sample_id_end(), pipeline->totals(), pipeline->power_w()});
 }
 
 WriterStatus Writer::status() const {

@@ -46,8 +46,8 @@ class Writer {
     std::function<void()> committed;  // the spool has changed: new frames, or acked ones gone
     std::function<void(const std::string& device, const wire::Event& event)> event;  // is stored now: for people
   };
-  Writer(WriterSettings settings, Clock& clock, SampleRing& ring, spool::SpoolWriter& spool, std::vector<std::unique_ptr<DevicePipeline>> pipelines,
-         Listener listener);
+  Writer(WriterSettings settings, Clock& clock, SampleRing& ring, spool::SpoolWriter& spool,
+         std::vector<std::unique_ptr<DevicePipeline>> pipelines, Listener listener);
 
   // Until stop is requested; then takes what is still in the ring, ends all devices and commits for the last time.
   // Error: damaged (the spool's database is; opening it anew moves it aside).

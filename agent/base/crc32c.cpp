@@ -37,8 +37,9 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t before) {
     uint64_t word = 0;
     std::memcpy(&word, at, 8);
     word ^= crc;
-    crc = tables[7][word & 0xFF] ^ tables[6][(word >> 8) & 0xFF] ^ tables[5][(word >> 16) & 0xFF] ^ tables[4][(word >> 24) & 0xFF] ^
-          tables[3][(word >> 32) & 0xFF] ^ tables[2][(word >> 40) & 0xFF] ^ tables[1][(word >> 48) & 0xFF] ^ tables[0][word >> 56];
+    crc = tables[7][word & 0xFF] ^ tables[6][(word >> 8) & 0xFF] ^ tables[5][(word >> 16) & 0xFF] ^
+          tables[4][(word >> 24) & 0xFF] ^ tables[3][(word >> 32) & 0xFF] ^ tables[2][(word >> 40) & 0xFF] ^
+          tables[1][(word >> 48) & 0xFF] ^ tables[0][word >> 56];
   }
   for (; left > 0; --left, ++at) crc = (crc >> 8) ^ tables[0][(crc ^ static_cast<uint32_t>(*at)) & 0xFF];
   return ~crc;

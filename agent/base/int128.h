@@ -16,7 +16,9 @@ constexpr int128 join_halves(int64_t high, uint64_t low) {
 }
 
 // The sum modulo 2^128: of sums that came from outside, and may be anything.
-constexpr int128 wrapping_add(int128 a, int128 b) { return static_cast<int128>(static_cast<uint128>(a) + static_cast<uint128>(b)); }
+constexpr int128 wrapping_add(int128 a, int128 b) {
+  return static_cast<int128>(static_cast<uint128>(a) + static_cast<uint128>(b));
+}
 
 std::string to_decimal(int128 value);
 // Empty, not a number, or out of range: false, `value` untouched.

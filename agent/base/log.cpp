@@ -1,7 +1,7 @@
 #include "agent/base/log.h"
 
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <cstdio>
 
 #include "agent/base/clock.h"

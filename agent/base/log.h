@@ -15,11 +15,11 @@ enum class LogLevel { debug, info, warning, error };
 
 struct LogValue {
   std::string text;
-  LogValue(std::string_view value) : text(value) {}             // NOLINT(google-explicit-constructor)
-  LogValue(const char* value) : text(value) {}                  // NOLINT(google-explicit-constructor)
-  LogValue(const std::string& value) : text(value) {}           // NOLINT(google-explicit-constructor)
+  LogValue(std::string_view value) : text(value) {}    // NOLINT(google-explicit-constructor)
+  LogValue(const char* value) : text(value) {}         // NOLINT(google-explicit-constructor)
+  LogValue(const std::string& value) : text(value) {}  // NOLINT(google-explicit-constructor)
   template <class Number, class = std::enable_if_t<std::is_arithmetic_v<Number>>>
-  LogValue(Number value) : text(std::to_string(value)) {}       // NOLINT(google-explicit-constructor)
+  LogValue(Number value) : text(std::to_string(value)) {}  // NOLINT(google-explicit-constructor)
 };
 
 using LogFields = std::initializer_list<std::pair<std::string_view, LogValue>>;

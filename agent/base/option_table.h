@@ -21,16 +21,16 @@ enum class OptionType { boolean, integer, number, text, choice, list };
 enum class Reload { live, restart };  // does a change need a restart of the agent
 
 struct OptionRow {
-  std::string key;         // "spool.commit-window-ms": TOML table and key, flag --spool.commit-window-ms,
-                           // environment JOULESPOOL_SPOOL_COMMIT_WINDOW_MS
+  std::string key;  // "spool.commit-window-ms": TOML table and key, flag --spool.commit-window-ms,
+                    // environment JOULESPOOL_SPOOL_COMMIT_WINDOW_MS
   OptionType type = OptionType::text;
-  std::string unit;        // "ms", "bytes", "" for none
-  OptionValue value;       // the default
-  double min = 0, max = 0; // integer and number: inclusive range; both 0: any finite number
-  std::vector<std::string> choices;   // choice
+  std::string unit;                  // "ms", "bytes", "" for none
+  OptionValue value;                 // the default
+  double min = 0, max = 0;           // integer and number: inclusive range; both 0: any finite number
+  std::vector<std::string> choices;  // choice
   Reload reload = Reload::restart;
-  bool secret = false;     // shown as ***
-  std::string doc;         // one sentence or two
+  bool secret = false;                                   // shown as ***
+  std::string doc;                                       // one sentence or two
   std::function<Status(const OptionValue&)> check = {};  // further rule; its error says what is allowed
 };
 
@@ -66,13 +66,13 @@ using OptionTable = std::vector<OptionRow>;
 // What the caller gives, least important first: defaults < file < environment < flags. Numbers with the unit bytes, us, ms or
 // s may have a suffix ("8MiB", "2s"), in the file as a text. In the environment, elements of a list are separated by commas.
 struct OptionSources {
-  std::string file_name;                                    // for messages; empty: no file
-  std::string file_text;                                    // TOML
-  std::map<std::string, std::string> environment;           // all of it; only names that begin with `prefix` are looked at
+  std::string file_name;                           // for messages; empty: no file
+  std::string file_text;                           // TOML
+  std::map<std::string, std::string> environment;  // all of it; only names that begin with `prefix` are looked at
   std::string environment_prefix = "JOULESPOOL_";
-  std::vector<std::string> environment_ignored = {};        // names with the prefix that others read; "X_*": all that begin so
-  std::vector<std::pair<std::string, std::string>> flags;   // key, text; a list's flag may come several times
-  std::vector<std::string> tables_ignored = {};             // names of arrays of tables that the caller reads itself ("device")
+  std::vector<std::string> environment_ignored = {};       // names with the prefix that others read; "X_*": all that begin so
+  std::vector<std::pair<std::string, std::string>> flags;  // key, text; a list's flag may come several times
+  std::vector<std::string> tables_ignored = {};            // names of arrays of tables that the caller reads itself ("device")
 };
 
 // All problems at once, one a line: "joulespool.toml:12: spool.budget-bytes = -5: must be 1048576..1099511627776 bytes".

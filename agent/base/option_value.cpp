@@ -18,14 +18,28 @@ struct Suffix {
 };
 constexpr int64_t kibi = 1024;
 constexpr Suffix suffixes[] = {
-    {"bytes", "B", 1, 1},          {"bytes", "k", 1000, 1},           {"bytes", "kB", 1000, 1},
-    {"bytes", "MB", 1000000, 1},   {"bytes", "GB", 1000000000, 1},    {"bytes", "KiB", kibi, 1},
-    {"bytes", "MiB", kibi * kibi, 1}, {"bytes", "GiB", kibi * kibi * kibi, 1}, {"bytes", "TiB", kibi * kibi * kibi * kibi, 1},
-    {"us", "us", 1, 1},            {"us", "ms", 1000, 1},             {"us", "s", 1000000, 1},
-    {"ms", "us", 1, 1000},         {"ms", "ms", 1, 1},                {"ms", "s", 1000, 1},
-    {"ms", "min", 60000, 1},       {"ms", "h", 3600000, 1},
-    {"s", "us", 1, 1000000},       {"s", "ms", 1, 1000},              {"s", "s", 1, 1},
-    {"s", "min", 60, 1},           {"s", "h", 3600, 1},
+    {"bytes", "B", 1, 1},
+    {"bytes", "k", 1000, 1},
+    {"bytes", "kB", 1000, 1},
+    {"bytes", "MB", 1000000, 1},
+    {"bytes", "GB", 1000000000, 1},
+    {"bytes", "KiB", kibi, 1},
+    {"bytes", "MiB", kibi* kibi, 1},
+    {"bytes", "GiB", kibi* kibi* kibi, 1},
+    {"bytes", "TiB", kibi* kibi* kibi* kibi, 1},
+    {"us", "us", 1, 1},
+    {"us", "ms", 1000, 1},
+    {"us", "s", 1000000, 1},
+    {"ms", "us", 1, 1000},
+    {"ms", "ms", 1, 1},
+    {"ms", "s", 1000, 1},
+    {"ms", "min", 60000, 1},
+    {"ms", "h", 3600000, 1},
+    {"s", "us", 1, 1000000},
+    {"s", "ms", 1, 1000},
+    {"s", "s", 1, 1},
+    {"s", "min", 60, 1},
+    {"s", "h", 3600, 1},
 };
 
 constexpr Suffix no_suffix = {"", "", 1, 1};
@@ -103,8 +117,7 @@ bool in_range(const OptionRow& row, double value) {
 
 std::string choices_text(const std::vector<std::string>& choices) {
   std::string text;
-  for (size_t at = 0; at < choices.size(); ++at)
-    text += (at == 0 ? "" : at + 1 == choices.size() ? " or " : ", ") + choices[at];
+  for (size_t at = 0; at < choices.size(); ++at) text += (at == 0 ? "" : at + 1 == choices.size() ? " or " : ", ") + choices[at];
   return text;
 }
 

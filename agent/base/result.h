@@ -26,16 +26,14 @@ struct Error {
   std::string message;
 
   // The same error with "where: " put before its message.
-  [[nodiscard]] Error in(std::string_view where) const {
-    return {code, std::string(where) + ": " + message};
-  }
+  [[nodiscard]] Error in(std::string_view where) const { return {code, std::string(where) + ": " + message}; }
 };
 
 // A value of type T or an Error. Access to the wrong one is a bug (assert).
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}    // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
@@ -72,8 +70,8 @@ class [[nodiscard]] Result<void> {
 using Status = Result<void>;
 
 // Returns the error of `expression` (a Result) from the enclosing function, with `where` put before it.
-#define JOULESPOOL_TRY(expression, where)                                      \
-  do {                                                                         \
+#define JOULESPOOL_TRY(expression, where)                                                 \
+  do {                                                                                    \
     if (auto try_result = (expression); !try_result) return try_result.error().in(where); \
   } while (false)
 

@@ -16,8 +16,8 @@ struct Prefix {
   double factor;
   const char* name;
 };
-constexpr std::array<Prefix, 9> prefixes = {{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "u"},
-                                             {1e-9, "n"}, {1e-12, "p"}, {1e-15, "f"}}};
+constexpr std::array<Prefix, 9> prefixes = {
+    {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "u"}, {1e-9, "n"}, {1e-12, "p"}, {1e-15, "f"}}};
 
 // Reads exactly `digits` decimal digits at `at`; negative when there are none.
 int read_digits(std::string_view text, size_t at, size_t digits) {
@@ -30,7 +30,8 @@ int read_digits(std::string_view text, size_t at, size_t digits) {
 }
 
 Error not_a_time(std::string_view text) {
-  return {Errc::usage, "'" + std::string(text) + "' is not a time: expected 2026-01-02T03:04:05.678Z (UTC) or @<seconds since 1970>"};
+  return {Errc::usage,
+          "'" + std::string(text) + "' is not a time: expected 2026-01-02T03:04:05.678Z (UTC) or @<seconds since 1970>"};
 }
 
 // The fraction ".678" at `at` (up to 9 digits), then an optional Z, then the end. Negative: malformed.
@@ -125,14 +126,12 @@ Result<int64_t> parse_utc(std::string_view text) {
   parts.tm_min = read_digits(text, 14, 2);
   parts.tm_sec = read_digits(text, 17, 2);
   const int64_t fraction = read_fraction_ns(text, 19);
-  const bool in_range = parts.tm_year >= 70 && parts.tm_year < 360 && is_date(parts) && parts.tm_hour >= 0 && parts.tm_hour < 24 &&
-                        parts.tm_min >= 0 && parts.tm_min < 60 && parts.tm_sec >= 0 && parts.tm_sec <= 60;
+  const bool in_range = parts.tm_year >= 70 && parts.tm_year < 360 && is_date(parts) && parts.tm_hour >= 0 &&
+                        parts.tm_hour < 24 && parts.tm_min >= 0 && parts.tm_min < 60 && parts.tm_sec >= 0 && parts.tm_sec <= 60;
   if (!in_range || fraction < 0) return not_a_time(text);
   return static_cast<int64_t>(timegm(&parts)) * ns_per_s + fraction;
 }
 
-double integral(int128 sum, double sample_rate_hz) {
-  return static_cast<double>(sum) / units_per_one / sample_rate_hz;
-}
+double integral(int128 sum, double sample_rate_hz) { return static_cast<double>(sum) / units_per_one / sample_rate_hz; }
 
 }  // namespace joulespool

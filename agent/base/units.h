@@ -21,7 +21,8 @@ std::string format_bytes(uint64_t bytes);
 std::string format_utc(int64_t utc_ns, int digits = 6);
 // ISO 8601 UTC ("2026-01-02T03:04:05[.fff][Z]"), or "@<seconds since 1970>".
 Result<int64_t> parse_utc(std::string_view text);
-// Integer sum of i or p (units of 2^-31 per sample) at `sample_rate_hz` -> coulomb or joule. For people; the integer is the truth.
+// Integer sum of i or p (units of 2^-31 per sample) at `sample_rate_hz` -> coulomb or joule. For people; the integer is the
+// truth.
 double integral(int128 sum, double sample_rate_hz);
 
 }  // namespace joulespool

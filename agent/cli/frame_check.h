@@ -30,11 +30,11 @@ struct Hole {
 };
 
 struct SequenceContent {
-  IntervalSet present;             // seqs in the spool
-  IntervalSet recorded;            // seqs that gap records in the spool name
-  uint64_t queued_seq_first = 0;   // oldest that waits for upload, 0 if none
+  IntervalSet present;            // seqs in the spool
+  IntervalSet recorded;           // seqs that gap records in the spool name
+  uint64_t queued_seq_first = 0;  // oldest that waits for upload, 0 if none
   uint64_t seq_next = 1;
-  bool records_complete = false;   // no event frame of the device and epoch has left the spool
+  bool records_complete = false;  // no event frame of the device and epoch has left the spool
 };
 std::vector<Hole> find_holes(const SequenceContent& content);
 

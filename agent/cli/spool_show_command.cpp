@@ -1,7 +1,6 @@
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
-
 #include <deque>
+#include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "agent/base/units.h"
@@ -74,14 +73,16 @@ Result<std::deque<Shown>> read_frames(spool::SpoolReader& reader, const ShowFlag
   std::deque<Shown> frames;  // its elements never move: they point into their own bytes
   for (const spool::LaneUsage& lane : *lanes) {
     const uint64_t after = flags.seq == 0 ? 0 : flags.seq - 1;
-    JOULESPOOL_TRY(walk_frames(reader, lane.sequence, after, [&](const spool::StoredFrame& stored) -> Result<bool> {
-      if (flags.seq != 0 && stored.info.id.seq != flags.seq) return false;
-      more = frames.size() == flags.frames_max;
-      if (more) return false;
-      frames.push_back({stored, wire::FrameDefect::too_short});
-      frames.back().read = wire::read_frame(frames.back().stored.bytes);
-      return flags.seq == 0;
-    }), "read frames");
+    JOULESPOOL_TRY(walk_frames(reader, lane.sequence, after,
+                               [&](const spool::StoredFrame& stored) -> Result<bool> {
+                                 if (flags.seq != 0 && stored.info.id.seq != flags.seq) return false;
+                                 more = frames.size() == flags.frames_max;
+                                 if (more) return false;
+                                 frames.push_back({stored, wire::FrameDefect::too_short});
+                                 frames.back().read = wire::read_frame(frames.back().stored.bytes);
+                                 return flags.seq == 0;
+                               }),
+                   "read frames");
     if (more) break;
   }
   if (flags.seq != 0 && frames.empty())

@@ -1,6 +1,5 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-
 #include <ostream>
 
 #include "agent/base/units.h"
@@ -64,15 +63,18 @@ Result<uint64_t> oldest_waiting(spool::SpoolReader& reader, const wire::FrameSeq
 Status check_sequence(spool::SpoolReader& reader, const wire::FrameSequence& sequence, Contents& contents, Findings& findings) {
   SequenceContent& content = contents[sequence];
   uint64_t last_queued = 0;
-  JOULESPOOL_TRY(walk_frames(reader, sequence, 0, [&](const spool::StoredFrame& frame) -> Result<bool> {
-    ++findings.frames;
-    findings.bytes += frame.bytes.size();
-    content.present.insert(frame.info.id.seq, frame.info.id.seq + 1);
-    if (frame.info.state == spool::FrameState::queued) last_queued = frame.info.id.seq;
-    if (auto problem = check_frame(frame)) findings.damaged.push_back({frame.info.id, std::move(*problem)});
-    else if (sequence.lane == wire::Lane::event) take_records(frame, contents);
-    return true;
-  }), "read frames of " + sequence.device);
+  JOULESPOOL_TRY(walk_frames(reader, sequence, 0,
+                             [&](const spool::StoredFrame& frame) -> Result<bool> {
+                               ++findings.frames;
+                               findings.bytes += frame.bytes.size();
+                               content.present.insert(frame.info.id.seq, frame.info.id.seq + 1);
+                               if (frame.info.state == spool::FrameState::queued) last_queued = frame.info.id.seq;
+                               if (auto problem = check_frame(frame))
+                                 findings.damaged.push_back({frame.info.id, std::move(*problem)});
+                               else if (sequence.lane == wire::Lane::event) take_records(frame, contents);
+                               return true;
+                             }),
+                 "read frames of " + sequence.device);
   const auto waiting = oldest_waiting(reader, sequence, last_queued);
   if (!waiting) return waiting.error();
   content.queued_seq_first = *waiting;
@@ -120,14 +122,17 @@ void print(const Findings& findings, std::ostream& out) {
         << explanation(hole.hole.cause) << '\n';
   if (findings.quarantined_frames > 0)
     out << findings.quarantined_frames << " frames were set aside earlier as damaged or rejected\n";
-  out << findings.frames << " frames, " << format_bytes(findings.bytes) << " read: "
-      << (findings.all_well() ? "all well" : "NOT WELL") << '\n';
+  out << findings.frames << " frames, " << format_bytes(findings.bytes)
+      << " read: " << (findings.all_well() ? "all well" : "NOT WELL") << '\n';
 }
 
 nlohmann::json to_json(const Findings& findings) {
-  nlohmann::json json = {{"version", json_version},          {"frames", findings.frames},
-                         {"bytes", findings.bytes},          {"well", findings.all_well()},
-                         {"damaged", nlohmann::json::array()}, {"holes", nlohmann::json::array()},
+  nlohmann::json json = {{"version", json_version},
+                         {"frames", findings.frames},
+                         {"bytes", findings.bytes},
+                         {"well", findings.all_well()},
+                         {"damaged", nlohmann::json::array()},
+                         {"holes", nlohmann::json::array()},
                          {"quarantined_frames", findings.quarantined_frames}};
   const auto named = [](const wire::FrameSequence& sequence) -> nlohmann::json {
     return {{"device", sequence.device}, {"epoch", hex_id(sequence.epoch)}, {"lane", to_string(sequence.lane)}};

@@ -80,8 +80,9 @@ std::string connection_text(const json& uplink) {
 void write_uplink(const json& uplink, std::ostream& out) {
   out << "uplink: " << connection_text(uplink) << '\n';
   out << "  sent: " << uplink.at("frames_published").get<uint64_t>() << " frames, " << format_bytes(uplink.at("bytes_published"))
-      << "; stored in Kinesis: " << uplink.at("frames_acked").get<uint64_t>() << "; sent again: "
-      << uplink.at("frames_resent").get<uint64_t>() << "; on the way: " << uplink.at("unacked_frames").get<uint64_t>() << '\n';
+      << "; stored in Kinesis: " << uplink.at("frames_acked").get<uint64_t>()
+      << "; sent again: " << uplink.at("frames_resent").get<uint64_t>()
+      << "; on the way: " << uplink.at("unacked_frames").get<uint64_t>() << '\n';
 }
 
 }  // namespace

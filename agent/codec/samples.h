@@ -9,15 +9,15 @@ namespace joulespool::codec {
 
 // A packed run of 1-bit or 4-bit elements, placed relative to the frame's first sample.
 struct PackedSignal {
-  uint8_t signal = 0;          // signal id (section.h)
-  uint8_t bits = 1;            // 1 or 4
-  uint32_t offset = 0;         // ticks from the frame's sample_id_first to element 0
-  uint32_t stride = 1;         // ticks from element to element
-  uint64_t count = 0;          // elements
-  wire::ByteView data;         // least significant bit first; (count * bits + 7) / 8 bytes
+  uint8_t signal = 0;   // signal id (section.h)
+  uint8_t bits = 1;     // 1 or 4
+  uint32_t offset = 0;  // ticks from the frame's sample_id_first to element 0
+  uint32_t stride = 1;  // ticks from element to element
+  uint64_t count = 0;   // elements
+  wire::ByteView data;  // least significant bit first; (count * bits + 7) / 8 bytes
 };
 
-constexpr uint64_t samples_per_frame_max = 1 << 20;         // bounds what a decoder allocates: 4 MiB per signal
+constexpr uint64_t samples_per_frame_max = 1 << 20;          // bounds what a decoder allocates: 4 MiB per signal
 constexpr uint64_t packed_elements_per_frame_max = 1 << 24;  // of all packed sections together
 
 // The power of a sample as every reader computes it: the float32 product; the quiet NaN 0x7FC00000 where that is a NaN, because

@@ -98,7 +98,8 @@ void SectionWriter::clear() { out_.clear(); }
 // Empty when it did not get smaller.
 wire::ByteView SectionWriter::compress(wire::ByteView bytes) {
   compressed_.resize(ZSTD_compressBound(bytes.size()));
-  const size_t size = ZSTD_compressCCtx(zstd_->context, compressed_.data(), compressed_.size(), bytes.data(), bytes.size(), zstd_level);
+  const size_t size =
+      ZSTD_compressCCtx(zstd_->context, compressed_.data(), compressed_.size(), bytes.data(), bytes.size(), zstd_level);
   if (ZSTD_isError(size) != 0 || size >= bytes.size()) return {};
   return wire::ByteView(compressed_).first(size);
 }
@@ -158,8 +159,13 @@ Result<std::vector<Section>> read_sections(wire::ByteView payload) {
     const std::string where = "payload at byte " + std::to_string(at) + ": ";
     if (payload.size() - at < section_header_bytes) return Error{Errc::damaged, where + "a section header is cut off"};
     const std::byte* from = payload.data() + at;
-    SectionHeader header{static_cast<uint8_t>(from[0]), static_cast<Coding>(from[1]), static_cast<uint8_t>(from[2]), get_le32(from + 4),
-                         get_le32(from + 8), get_le32(from + 12), get_le32(from + 16)};
+    SectionHeader header{static_cast<uint8_t>(from[0]),
+                         static_cast<Coding>(from[1]),
+                         static_cast<uint8_t>(from[2]),
+                         get_le32(from + 4),
+                         get_le32(from + 8),
+                         get_le32(from + 12),
+                         get_le32(from + 16)};
     at += section_header_bytes;
     if (header.size > payload.size() - at) return Error{Errc::damaged, where + "a section is longer than the payload"};
     sections.push_back({header, payload.subspan(at, header.size)});

@@ -16,16 +16,16 @@ constexpr uint32_t codec_1 = 1;  // FrameHeader::codec
 
 // How a section's elements are coded.
 enum class Coding : uint8_t {
-  raw = 0,      // elements as they are, little-endian
-  shuffled = 1, // bytes of equal significance side by side (all byte 0, all byte 1, ...), then one zstd frame
-  zstd = 2,     // one zstd frame of the elements as they are
-  sparse = 3,   // one zstd frame of (varint distance from the last corrected element, first from -1; uint32 xor) pairs
+  raw = 0,       // elements as they are, little-endian
+  shuffled = 1,  // bytes of equal significance side by side (all byte 0, all byte 1, ...), then one zstd frame
+  zstd = 2,      // one zstd frame of the elements as they are
+  sparse = 3,    // one zstd frame of (varint distance from the last corrected element, first from -1; uint32 xor) pairs
 };
 
 constexpr size_t section_header_bytes = 20;
 
 struct SectionHeader {
-  uint8_t signal = 0;   // SignalId of a sample section, or a column id
+  uint8_t signal = 0;  // SignalId of a sample section, or a column id
   Coding coding = Coding::raw;
   uint8_t bits = 32;    // per element: 1, 4, 32, 64 or 128
   uint32_t count = 0;   // elements

@@ -11,9 +11,21 @@ using wire::Window;
 
 // Column ids (FORMAT.md). Every window has every column.
 enum Column : uint8_t {
-  column_first = 64, column_length, column_count, column_valid,
-  column_i_sum, column_v_sum, column_p_sum, column_i2_sum, column_v2_sum,
-  column_i_min, column_i_max, column_v_min, column_v_max, column_p_min, column_p_max,
+  column_first = 64,
+  column_length,
+  column_count,
+  column_valid,
+  column_i_sum,
+  column_v_sum,
+  column_p_sum,
+  column_i2_sum,
+  column_v2_sum,
+  column_i_min,
+  column_i_max,
+  column_v_min,
+  column_v_max,
+  column_p_min,
+  column_p_max,
 };
 constexpr size_t column_count_all = 15;
 
@@ -21,14 +33,18 @@ struct SumColumn {
   Column id;
   int128 Window::*member;
 };
-constexpr SumColumn sums[] = {{column_i_sum, &Window::i_sum}, {column_v_sum, &Window::v_sum}, {column_p_sum, &Window::p_sum},
-                              {column_i2_sum, &Window::i2_sum}, {column_v2_sum, &Window::v2_sum}};
+constexpr SumColumn sums[] = {{column_i_sum, &Window::i_sum},
+                              {column_v_sum, &Window::v_sum},
+                              {column_p_sum, &Window::p_sum},
+                              {column_i2_sum, &Window::i2_sum},
+                              {column_v2_sum, &Window::v2_sum}};
 struct ExtremeColumn {
   Column id;
   float Window::*member;
 };
-constexpr ExtremeColumn extremes[] = {{column_i_min, &Window::i_min}, {column_i_max, &Window::i_max}, {column_v_min, &Window::v_min},
-                                      {column_v_max, &Window::v_max}, {column_p_min, &Window::p_min}, {column_p_max, &Window::p_max}};
+constexpr ExtremeColumn extremes[] = {{column_i_min, &Window::i_min}, {column_i_max, &Window::i_max},
+                                      {column_v_min, &Window::v_min}, {column_v_max, &Window::v_max},
+                                      {column_p_min, &Window::p_min}, {column_p_max, &Window::p_max}};
 
 // Writes get(window) of every window as a column. Little-endian like every machine we run on.
 template <class Value, class Get>
@@ -70,11 +86,14 @@ bool decode_column(const Section& section, uint64_t sample_id_first, std::vector
   uint64_t last = sample_id_first;
   switch (section.header.signal) {
     case column_first:
-      return take_column<uint64_t>(section, windows, [&](Window& window, uint64_t step) { window.sample_id_first = last += step; });
+      return take_column<uint64_t>(section, windows,
+                                   [&](Window& window, uint64_t step) { window.sample_id_first = last += step; });
     case column_length:
       return take_column<uint32_t>(section, windows, [](Window& window, uint32_t ticks) { window.sample_id_end = ticks; });
-    case column_count: return take_column<uint32_t>(section, windows, [](Window& window, uint32_t count) { window.count = count; });
-    case column_valid: return take_column<uint32_t>(section, windows, [](Window& window, uint32_t valid) { window.valid = valid; });
+    case column_count:
+      return take_column<uint32_t>(section, windows, [](Window& window, uint32_t count) { window.count = count; });
+    case column_valid:
+      return take_column<uint32_t>(section, windows, [](Window& window, uint32_t valid) { window.valid = valid; });
     default: break;
   }
   known = false;
@@ -99,8 +118,10 @@ wire::ByteView WindowEncoder::encode(std::span<const Window> windows, uint64_t s
   });
   add_column<uint32_t>(out, column_, column_length, windows,
                        [](const Window& window) { return static_cast<uint32_t>(window.sample_id_end - window.sample_id_first); });
-  add_column<uint32_t>(out, column_, column_count, windows, [](const Window& window) { return static_cast<uint32_t>(window.count); });
-  add_column<uint32_t>(out, column_, column_valid, windows, [](const Window& window) { return static_cast<uint32_t>(window.valid); });
+  add_column<uint32_t>(out, column_, column_count, windows,
+                       [](const Window& window) { return static_cast<uint32_t>(window.count); });
+  add_column<uint32_t>(out, column_, column_valid, windows,
+                       [](const Window& window) { return static_cast<uint32_t>(window.valid); });
   for (const SumColumn& sum : sums)
     add_column<int128>(out, column_, sum.id, windows, [&](const Window& window) { return window.*sum.member; });
   for (const ExtremeColumn& extreme : extremes)
@@ -122,7 +143,8 @@ Result<std::vector<Window>> decode_windows(wire::ByteView payload, uint32_t code
       return Error{Errc::damaged, "window column " + std::to_string(section.header.signal) + " cannot be decoded"};
     if (!known) continue;
     const uint32_t bit = 1U << (section.header.signal - column_first);
-    if ((seen & bit) != 0) return Error{Errc::damaged, "window column " + std::to_string(section.header.signal) + " is there twice"};
+    if ((seen & bit) != 0)
+      return Error{Errc::damaged, "window column " + std::to_string(section.header.signal) + " is there twice"};
     seen |= bit;
   }
   if (count > 0 && seen != (1U << column_count_all) - 1) return Error{Errc::damaged, "window columns are missing"};

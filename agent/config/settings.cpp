@@ -68,8 +68,9 @@ Status check_replay(const Options& options) {
 Result<DeviceSettings> to_device(const Options& options) {
   const std::string& source = options.text("source");
   if (source == "joulescope")
-    return Error{Errc::usage, options.at("source").origin + ": source = \"joulescope\": this version cannot open instruments; "
-                                                            "must be simulated or replay"};
+    return Error{Errc::usage, options.at("source").origin +
+                                  ": source = \"joulescope\": this version cannot open instruments; "
+                                  "must be simulated or replay"};
   if (const Status status = check_keys_fit(options, source); !status) return status.error();
   DeviceSettings device;
   device.origin = options.origin();
@@ -147,7 +148,8 @@ void fill_defaults(Options& options, const std::string& hostname, Problems& prob
     std::transform(host.begin(), host.end(), host.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     if (!wire::is_valid_id(host))
-      problems.add("host: the hostname \"" + hostname + "\" cannot be used (1 to 63 of a-z, 0-9 and '-'): set host in the file, "
+      problems.add("host: the hostname \"" + hostname +
+                   "\" cannot be used (1 to 63 of a-z, 0-9 and '-'): set host in the file, "
                    "JOULESPOOL_HOST or --host");
     options.set("host", {host, "default (hostname)"});
   }

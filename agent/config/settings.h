@@ -15,13 +15,13 @@ enum class SourceKind { simulated, replay };
 
 // One device, as given by [[device]] or --device.
 struct DeviceSettings {
-  std::string origin;             // where it was given, for messages: "joulespool.toml:14"
+  std::string origin;  // where it was given, for messages: "joulespool.toml:14"
   SourceKind source = SourceKind::simulated;
-  wire::DeviceIdentity identity;  // id = model-serial
-  uint32_t rate_hz = 0;           // samples per second; 0: the model's full rate
+  wire::DeviceIdentity identity;         // id = model-serial
+  uint32_t rate_hz = 0;                  // samples per second; 0: the model's full rate
   std::optional<int64_t> origin_utc_ns;  // UTC of sample_id 0; none: the moment of the first start
-  double duration_s = 0;          // ends after that much of the device's time; 0: never
-  bool unpaced = false;           // as fast as it is taken instead of in real time
+  double duration_s = 0;                 // ends after that much of the device's time; 0: never
+  bool unpaced = false;                  // as fast as it is taken instead of in real time
   // Simulated.
   uint64_t seed = 0;
   std::string load;
@@ -29,7 +29,7 @@ struct DeviceSettings {
   std::vector<std::string> packed;  // signals beside i and v: range, gpi0, ...
   // Replay.
   std::string current_file, voltage_file, power_file;  // float32 columns; voltage and power may be empty
-  double voltage_v = 0;           // where there is no voltage_file
+  double voltage_v = 0;                                // where there is no voltage_file
   bool loop = false;
 };
 
@@ -43,7 +43,7 @@ struct Settings {
   size_t frame_size_max_bytes = 0;
   int64_t stat_window_us = 0;
   WaveMode wave_mode = WaveMode::off;
-  int64_t capture_ring_ms = 0;      // between a source and the writer
+  int64_t capture_ring_ms = 0;  // between a source and the writer
   struct {
     std::string uri, client_id, username, password;
     int keep_alive_s = 0;
@@ -67,7 +67,7 @@ constexpr std::string_view config_file_variable = "JOULESPOOL_CONFIG";  // path 
 constexpr std::string_view config_file_default = "/etc/joulespool/joulespool.toml";  // used if it is there
 
 struct SettingsSources {
-  std::string file;                                        // path; empty: none
+  std::string file;  // path; empty: none
   std::map<std::string, std::string> environment;
   std::vector<std::pair<std::string, std::string>> flags;  // key and text; "device" may come several times
   std::string hostname = system_hostname();                // what `host` is by default

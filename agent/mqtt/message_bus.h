@@ -22,23 +22,37 @@ struct Message {
 };
 
 struct BusOptions {
-  std::string uri;        // "tcp://127.0.0.1:1883"
+  std::string uri;  // "tcp://127.0.0.1:1883"
   std::string client_id;
-  std::string username, password;      // empty: none
+  std::string username, password;  // empty: none
   int keep_alive_s = 20;
   int connect_timeout_s = 10;
   bool has_will = false;
-  Message will;           // published by the broker when the connection breaks; QoS 1
+  Message will;  // published by the broker when the connection breaks; QoS 1
 };
 
-struct Connected { uint16_t receive_maximum = 0; };        // how many unacknowledged publishes the broker takes
-struct ConnectFailed { std::string reason; };
+struct Connected {
+  uint16_t receive_maximum = 0;
+};  // how many unacknowledged publishes the broker takes
+struct ConnectFailed {
+  std::string reason;
+};
 // No publish without its Published gets one any more. Most are lost; some may still reach the broker, at the start of the
 // next connection.
-struct Disconnected { std::string reason; };
-struct Published { uint64_t token = 0; Status result; };   // the broker has it (PUBACK), or refused it (reason in the error)
-struct Received { Message message; };
-struct SubscribeFailed { std::string filter; std::string reason; };
+struct Disconnected {
+  std::string reason;
+};
+struct Published {
+  uint64_t token = 0;
+  Status result;
+};  // the broker has it (PUBACK), or refused it (reason in the error)
+struct Received {
+  Message message;
+};
+struct SubscribeFailed {
+  std::string filter;
+  std::string reason;
+};
 using BusEvent = std::variant<Connected, ConnectFailed, Disconnected, Published, Received, SubscribeFailed>;
 
 // Called on threads of the bus, never two at a time. Must enqueue and return: no call back into the bus.

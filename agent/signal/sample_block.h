@@ -24,10 +24,10 @@ enum class SignalId : uint8_t {
 // 4-bit sample k is data[k>>1]>>(4*(k&1)) & 15. Unused bits of the last byte are zero.
 struct PackedRun {
   SignalId signal = SignalId::gpi0;
-  uint8_t bits = 1;            // 1 or 4
-  uint64_t sample_id = 0;      // of element 0
-  uint32_t decimation = 1;     // ticks from element to element; may differ from that of i and v
-  uint64_t count = 0;          // elements
+  uint8_t bits = 1;         // 1 or 4
+  uint64_t sample_id = 0;   // of element 0
+  uint32_t decimation = 1;  // ticks from element to element; may differ from that of i and v
+  uint64_t count = 0;       // elements
   std::span<const std::byte> data;
 };
 
@@ -36,11 +36,11 @@ struct PackedRun {
 struct SampleBlock {
   uint64_t sample_id = 0;
   wire::TimeAxis axis;
-  wire::UtcMap utc;                  // the newest map; may step from block to block
-  std::span<const float> i;          // A
-  std::span<const float> v;          // V, as many as i
-  std::span<const float> p;          // W: empty (power is the float32 product i * v), or as many as i (a source with its own power)
-  std::span<const PackedRun> packed; // GPI and ranges over the same span of time; may be empty
+  wire::UtcMap utc;          // the newest map; may step from block to block
+  std::span<const float> i;  // A
+  std::span<const float> v;  // V, as many as i
+  std::span<const float> p;  // W: empty (power is the float32 product i * v), or as many as i (a source with its own power)
+  std::span<const PackedRun> packed;  // GPI and ranges over the same span of time; may be empty
 
   [[nodiscard]] uint64_t count() const { return i.size(); }
   [[nodiscard]] uint64_t sample_id_end() const { return sample_id + i.size() * axis.decimation; }

@@ -15,7 +15,8 @@ struct SampleSpan {
   uint32_t decimation = 1;
   std::span<const float> i, v, p;
   [[nodiscard]] SampleSpan part(size_t first, size_t count) const {
-    return {sample_id + first * decimation, decimation, i.subspan(first, count), v.subspan(first, count), p.subspan(first, count)};
+    return {sample_id + first * decimation, decimation, i.subspan(first, count), v.subspan(first, count),
+            p.subspan(first, count)};
   }
 };
 

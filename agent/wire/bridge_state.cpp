@@ -28,7 +28,8 @@ std::string write_bridge_state(const BridgeState& state) {
 
 Result<BridgeState> read_bridge_state(std::string_view text) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("version") || json["version"] != 1) return Error{Errc::damaged, "bridge state: not a version 1 object"};
+  if (!json.is_object() || !json.contains("version") || json["version"] != 1)
+    return Error{Errc::damaged, "bridge state: not a version 1 object"};
   BridgeState state;
   try {
     state.online = json.at("online");

@@ -10,14 +10,14 @@
 namespace joulespool::wire {
 
 struct BridgeState {
-  bool online = false;       // false in the Will
-  bool accepting = false;    // false: Kinesis cannot be reached or memory is full; agents wait
-  std::string instance;      // random per start: another one means that frames in flight are forgotten
+  bool online = false;     // false in the Will
+  bool accepting = false;  // false: Kinesis cannot be reached or memory is full; agents wait
+  std::string instance;    // random per start: another one means that frames in flight are forgotten
   std::string version;
-  std::string reason;        // why not accepting
+  std::string reason;                                // why not accepting
   std::vector<std::pair<unsigned, unsigned>> parts;  // inclusive ranges
   uint64_t held_bytes = 0;
-  int64_t lag_ms = 0;        // age of the oldest frame held
+  int64_t lag_ms = 0;  // age of the oldest frame held
   uint64_t frames_stored = 0;
   uint64_t throttled = 0;
   std::map<std::string, uint64_t> rejected;  // by reason

@@ -92,7 +92,8 @@ Event get_started(const v1::Started& proto) {
 
 Event get_stopped(const v1::Stopped& proto) {
   const v1::Totals& totals = proto.totals();
-  return Stopped{proto.reason(), proto.sample_id_end(),
+  return Stopped{proto.reason(),
+                 proto.sample_id_end(),
                  {totals.samples(), totals.valid(), get(totals.i_sum()), get(totals.p_sum()), totals.samples_lost()}};
 }
 
@@ -101,7 +102,8 @@ Event get_event(const v1::Event& proto) {
     case v1::Event::kGap: return get_gap(proto.gap());
     case v1::Event::kStarted: return get_started(proto.started());
     case v1::Event::kStopped: return get_stopped(proto.stopped());
-    case v1::Event::kClockCorrected: return ClockCorrected{get(proto.clock_corrected().before()), get(proto.clock_corrected().after())};
+    case v1::Event::kClockCorrected:
+      return ClockCorrected{get(proto.clock_corrected().before()), get(proto.clock_corrected().after())};
     case v1::Event::kDeviceNote:
       return DeviceNote{proto.device_note().kind(), proto.device_note().detail(), proto.device_note().sample_id()};
     case v1::Event::KIND_NOT_SET: break;

@@ -10,7 +10,14 @@
 namespace joulespool::wire {
 
 enum class GapReason : uint8_t {
-  usb_drop = 1, overrun = 2, device_lost = 3, disk_full = 4, evicted = 5, corrupt = 6, restart = 7, rejected = 8,
+  usb_drop = 1,
+  overrun = 2,
+  device_lost = 3,
+  disk_full = 4,
+  evicted = 5,
+  corrupt = 6,
+  restart = 7,
+  rejected = 8,
 };
 std::string_view to_string(GapReason reason);
 
@@ -24,7 +31,7 @@ struct Gap {
   uint64_t samples_lost = 0;
   int64_t utc_first_ns = 0;
   int64_t utc_end_ns = 0;
-  std::optional<Lane> lane;          // unset: no lane has these samples
+  std::optional<Lane> lane;  // unset: no lane has these samples
   std::optional<SeqRange> frames;
   std::string detail;
   bool operator==(const Gap&) const = default;

@@ -20,7 +20,9 @@ std::string hex_id(uint64_t id) {
 Json utc_json(int64_t utc_ns) { return utc_ns == 0 ? Json() : Json(format_utc(utc_ns, 9)); }
 
 Json to_json(const UtcMap& map) {
-  return {{"sample_id", map.sample_id}, {"utc", utc_json(map.utc_ns)}, {"counter_rate_hz", map.counter_rate_hz},
+  return {{"sample_id", map.sample_id},
+          {"utc", utc_json(map.utc_ns)},
+          {"counter_rate_hz", map.counter_rate_hz},
           {"quality", static_cast<int>(map.quality)}};
 }
 
@@ -43,8 +45,13 @@ Json to_json(const Gap& gap) {
 }
 
 Json to_json(const Started& started) {
-  Json json = {{"kind", "started"},         {"version", started.version},     {"boot", started.boot}, {"axis", hex_id(started.axis)},
-               {"sample_id", started.sample_id}, {"source", started.source}, {"window_ticks", started.window_ticks}};
+  Json json = {{"kind", "started"},
+               {"version", started.version},
+               {"boot", started.boot},
+               {"axis", hex_id(started.axis)},
+               {"sample_id", started.sample_id},
+               {"source", started.source},
+               {"window_ticks", started.window_ticks}};
   json["lanes"] = Json::array();
   for (const LaneStart& lane : started.lanes)
     json["lanes"].push_back({{"lane", to_string(lane.lane)}, {"next_seq", lane.next_seq}, {"uploaded", lane.uploaded}});

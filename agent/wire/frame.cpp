@@ -24,9 +24,7 @@ uint32_t get_u32(const std::byte* at) {
 }
 
 // Over everything but the checksum's own four bytes.
-uint32_t checksum(ByteView frame) {
-  return crc32c(frame.subspan(frame_prefix_bytes), crc32c(frame.first(checksum_at)));
-}
+uint32_t checksum(ByteView frame) { return crc32c(frame.subspan(frame_prefix_bytes), crc32c(frame.first(checksum_at))); }
 
 v1::FrameHeader to_proto(const FrameHeader& header) {
   v1::FrameHeader proto;
@@ -113,8 +111,9 @@ std::optional<FrameDefect> envelope_defect(ByteView bytes) {
 }  // namespace
 
 std::string_view to_string(FrameDefect defect) {
-  constexpr std::string_view names[frame_defect_count] = {"too_short", "foreign",        "unknown_version", "too_large", "truncated",
-                                                          "trailing_bytes", "checksum", "header",          "header_invalid"};
+  constexpr std::string_view names[frame_defect_count] = {"too_short", "foreign",   "unknown_version",
+                                                          "too_large", "truncated", "trailing_bytes",
+                                                          "checksum",  "header",    "header_invalid"};
   return names[static_cast<size_t>(defect)];
 }
 

@@ -14,7 +14,7 @@ constexpr size_t frame_header_bytes_max = 16 * 1024;      // labels are the only
 constexpr size_t frame_bytes_limit = 1024 * 1024 - 1024;  // hard limit: a Kinesis record holds 1 MiB with its key
 constexpr size_t frame_size_max_default = 120 * 1024;     // AWS IoT Core takes messages of 128 KiB
 constexpr size_t labels_max = 32;
-constexpr size_t label_bytes_max = 128;                   // key and value each
+constexpr size_t label_bytes_max = 128;  // key and value each
 
 struct FrameHeader {
   std::string host;

@@ -33,7 +33,8 @@ inline void put(const UtcMap& map, v1::UtcMap& proto) {
   proto.set_quality(static_cast<v1::UtcMap::Quality>(map.quality));
 }
 inline UtcMap get(const v1::UtcMap& proto) {
-  const auto quality = proto.quality() >= 0 && proto.quality() <= 3 ? static_cast<UtcQuality>(proto.quality()) : UtcQuality::unknown;
+  const auto quality =
+      proto.quality() >= 0 && proto.quality() <= 3 ? static_cast<UtcQuality>(proto.quality()) : UtcQuality::unknown;
   return {proto.sample_id(), proto.utc_ns(), proto.counter_rate_hz(), quality};
 }
 

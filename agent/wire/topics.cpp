@@ -33,7 +33,8 @@ unsigned part_of(std::string_view host) {
 }
 
 std::string data_topic(std::string_view host, Lane lane) {
-  return std::string(root) + "data/" + two_hex_digits(part_of(host)) + "/" + std::string(host) + "/" + std::string(to_string(lane));
+  return std::string(root) + "data/" + two_hex_digits(part_of(host)) + "/" + std::string(host) + "/" +
+         std::string(to_string(lane));
 }
 
 std::string data_topic_filter(unsigned part) { return std::string(root) + "data/" + two_hex_digits(part) + "/+/+"; }

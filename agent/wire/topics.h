@@ -13,12 +13,12 @@ constexpr unsigned part_count = 64;
 // 0..63: FNV-1a (32 bit) of the host id, modulo part_count.
 unsigned part_of(std::string_view host);
 
-std::string data_topic(std::string_view host, Lane lane);         // joulespool/v1/data/<part>/<host>/<lane>
-std::string data_topic_filter(unsigned part);                     // joulespool/v1/data/<part>/+/+
-std::string ack_topic(std::string_view host);                     // joulespool/v1/host/<host>/ack
-std::string state_topic(std::string_view host);                   // joulespool/v1/host/<host>/state
-std::string event_topic(std::string_view host);                   // joulespool/v1/host/<host>/event
-std::string bridge_state_topic(std::string_view bridge);          // joulespool/v1/bridge/<id>/state
+std::string data_topic(std::string_view host, Lane lane);  // joulespool/v1/data/<part>/<host>/<lane>
+std::string data_topic_filter(unsigned part);              // joulespool/v1/data/<part>/+/+
+std::string ack_topic(std::string_view host);              // joulespool/v1/host/<host>/ack
+std::string state_topic(std::string_view host);            // joulespool/v1/host/<host>/state
+std::string event_topic(std::string_view host);            // joulespool/v1/host/<host>/event
+std::string bridge_state_topic(std::string_view bridge);   // joulespool/v1/bridge/<id>/state
 constexpr std::string_view bridge_state_filter = "joulespool/v1/bridge/+/state";
 
 struct DataTopic {

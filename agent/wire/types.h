@@ -79,9 +79,9 @@ struct UtcMap {
 
 // Ticks of the device's counter: what sample_id counts.
 struct TimeAxis {
-  uint64_t life = 0;               // id of one life of the counter; a new one whenever it restarted
-  uint32_t counter_rate_hz = 0;    // nominal ticks per second (JS110, JS220: 2,000,000; JS320: 16,000,000)
-  uint32_t decimation = 1;         // ticks from one i/v sample to the next (JS220 at full rate: 2)
+  uint64_t life = 0;             // id of one life of the counter; a new one whenever it restarted
+  uint32_t counter_rate_hz = 0;  // nominal ticks per second (JS110, JS220: 2,000,000; JS320: 16,000,000)
+  uint32_t decimation = 1;       // ticks from one i/v sample to the next (JS220 at full rate: 2)
   [[nodiscard]] double sample_rate_hz() const { return static_cast<double>(counter_rate_hz) / decimation; }
   bool operator==(const TimeAxis&) const = default;
 };

@@ -322,10 +322,17 @@ void Bridge::update_stats() {
 void Bridge::log_stats(const BridgeStats& stats) {
   next_log_ns_ = now() + setup_.timing.log_interval_ns;
   log_event(LogLevel::info, "bridge_counted",
-            {{"received", stats.frames_received}, {"stored", stats.frames_stored}, {"bytes_stored", stats.bytes_stored},
-             {"held_bytes", stats.held_bytes}, {"duplicates", stats.duplicates_stored + stats.duplicates_in_flight},
-             {"out_of_order", stats.out_of_order}, {"refused_full", stats.refused_full}, {"throttled", stats.records_throttled},
-             {"requests", stats.requests}, {"requests_failed", stats.requests_failed}, {"acks", stats.acks_published}});
+            {{"received", stats.frames_received},
+             {"stored", stats.frames_stored},
+             {"bytes_stored", stats.bytes_stored},
+             {"held_bytes", stats.held_bytes},
+             {"duplicates", stats.duplicates_stored + stats.duplicates_in_flight},
+             {"out_of_order", stats.out_of_order},
+             {"refused_full", stats.refused_full},
+             {"throttled", stats.records_throttled},
+             {"requests", stats.requests},
+             {"requests_failed", stats.requests_failed},
+             {"acks", stats.acks_published}});
 }
 
 BridgeStats Bridge::stats() const {

@@ -25,15 +25,15 @@ namespace joulespool::bridge {
 
 struct BridgeTiming {
   LinkTiming link;
-  int64_t state_interval_ns = 2 * ns_per_s;    // the retained state, when nothing but numbers changed
-  int64_t log_interval_ns = 30 * ns_per_s;     // numbers in the log
-  int64_t drain_ns = 10 * ns_per_s;            // on stop: for frames that are held, their acks and the last state
+  int64_t state_interval_ns = 2 * ns_per_s;  // the retained state, when nothing but numbers changed
+  int64_t log_interval_ns = 30 * ns_per_s;   // numbers in the log
+  int64_t drain_ns = 10 * ns_per_s;          // on stop: for frames that are held, their acks and the last state
   int disconnect_timeout_ms = 2000;
 };
 
 struct BridgeSetup {
-  std::string id;                   // of this bridge, for its state topic
-  mqtt::BusOptions bus;             // the Will is set by the bridge
+  std::string id;        // of this bridge, for its state topic
+  mqtt::BusOptions bus;  // the Will is set by the bridge
   PipelineSettings pipeline;
   size_t inbox_bytes = 16 * 1024 * 1024;  // messages that came and are not looked at yet; at least one frame of the largest
   size_t workers = 3;
@@ -99,19 +99,19 @@ class Bridge {
   const uint64_t seed_;
   const std::string instance_;  // without the connection's number
 
-  BoundedQueue<Input> inbox_;   // only messages have weight
+  BoundedQueue<Input> inbox_;  // only messages have weight
   std::atomic<uint64_t> refused_by_inbox_{0};
   Pipeline pipeline_;
   Acceptance acceptance_;
   std::unique_ptr<BrokerLink> link_;
   std::unique_ptr<PutWorkers> workers_;
   LogPacer log_pacer_;
-  BridgeStats counters_;        // of this class only; the pipeline has its own
+  BridgeStats counters_;               // of this class only; the pipeline has its own
   std::optional<int64_t> stop_at_ns_;  // set: stopping, and until when at most
 
-  bool confirmed_ = false;      // the broker has a state of this connection, so it has the subscriptions too
-  uint64_t state_token_ = 0;    // of the state under way
-  std::string published_key_;   // what of the last state must be told at once when it changes
+  bool confirmed_ = false;     // the broker has a state of this connection, so it has the subscriptions too
+  uint64_t state_token_ = 0;   // of the state under way
+  std::string published_key_;  // what of the last state must be told at once when it changes
   int64_t next_state_ns_ = 0;
   int64_t state_retry_ns_ = 0;  // after a refusal: not before that, whatever changes
   int64_t next_log_ns_ = 0;

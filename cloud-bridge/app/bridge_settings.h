@@ -23,7 +23,7 @@ struct BridgeSettings {
   size_t workers = 0;
   sink::KinesisOptions kinesis;  // stream is set
   bool create_stream = false;
-  int shards = 0;                // of a stream that is created
+  int shards = 0;  // of a stream that is created
   std::string dead_letter_folder;
   ingest::DeadLetterLimits dead_letters;
   LogLevel log_level = LogLevel::info;
@@ -32,7 +32,7 @@ struct BridgeSettings {
 const OptionTable& bridge_options();
 
 constexpr std::string_view environment_prefix = "JOULESPOOL_BRIDGE_";
-constexpr std::string_view config_file_variable = "JOULESPOOL_BRIDGE_CONFIG";  // path of the file, where no --config is given
+constexpr std::string_view config_file_variable = "JOULESPOOL_BRIDGE_CONFIG";    // path of the file, where no --config is given
 constexpr std::string_view config_file_default = "/etc/joulespool/bridge.toml";  // used if it is there
 
 struct BridgeSettingsSources {

@@ -8,15 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/backoff.h"
 #include "agent/base/clock.h"
 #include "agent/mqtt/message_bus.h"
-#include "agent/base/backoff.h"
 
 namespace joulespool::bridge {
 
 struct LinkTiming {
-  int64_t first_retry_ns = 200 * ns_per_ms;                            // at most, after a connection that held
-  BackoffLimits retry = {1 * ns_per_s, 30 * ns_per_s};          // after that
+  int64_t first_retry_ns = 200 * ns_per_ms;             // at most, after a connection that held
+  BackoffLimits retry = {1 * ns_per_s, 30 * ns_per_s};  // after that
   int64_t stable_ns = 10 * ns_per_s;  // a connection that held that long was a good one: the next loss is a first one again
   int64_t subscribe_retry_ns = 30 * ns_per_s;  // after the broker refused a subscription
   int64_t settle_ns = 1 * ns_per_s;            // from our own disconnect to the next connect

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/backoff.h"
 #include "agent/base/clock.h"
 #include "agent/wire/types.h"
-#include "agent/base/backoff.h"
 
 namespace joulespool::batch {
 
@@ -114,8 +114,8 @@ class Batcher {
   BatchLimits limits_;
   size_t request_bytes_now_;
   std::mt19937_64 random_;
-  std::map<std::string, Queue> queues_;                // only keys with something held
-  std::map<uint64_t, int64_t> oldest_in_flight_;       // request id -> held_since of its oldest record
+  std::map<std::string, Queue> queues_;           // only keys with something held
+  std::map<uint64_t, int64_t> oldest_in_flight_;  // request id -> held_since of its oldest record
   size_t held_bytes_ = 0;
   size_t held_records_ = 0;
   uint64_t next_id_ = 1;

@@ -8,7 +8,8 @@ const OptionTable& reading_options() {
   static const OptionTable table = [] {
     OptionTable rows;
     for (const OptionRow& row : bridge::bridge_options())
-      if (row.key == "kinesis.region" || row.key == "kinesis.endpoint" || row.key == "kinesis.stream" || row.key == "kinesis.timeout-ms")
+      if (row.key == "kinesis.region" || row.key == "kinesis.endpoint" || row.key == "kinesis.stream" ||
+          row.key == "kinesis.timeout-ms")
         rows.push_back(row);
     return rows;
   }();

@@ -24,9 +24,9 @@ struct DeadLetterLimits {
 struct DeadLetterCounts {
   std::map<std::string, uint64_t, std::less<>> rejected;  // by reason: every call of keep()
   uint64_t kept = 0;
-  uint64_t repeated = 0;      // bytes that were kept a short while ago; not kept again
-  uint64_t removed = 0;       // oldest ones, to make room
-  uint64_t not_written = 0;   // disk full or unwritable, larger than the limit, or no folder
+  uint64_t repeated = 0;     // bytes that were kept a short while ago; not kept again
+  uint64_t removed = 0;      // oldest ones, to make room
+  uint64_t not_written = 0;  // disk full or unwritable, larger than the limit, or no folder
 };
 
 // Files `<utc>-<reason>-<n>.frame` with exactly the bytes that came, e.g. 20260102T030405.678Z-checksum-000001.frame; sorted by

@@ -64,7 +64,8 @@ nlohmann::json measure(const std::string& model, const std::string& load) {
   out["memcpy_ns"] = ns_per_sample([&] { std::memcpy(copied.data(), interleaved.data(), raw_bytes); });
   std::vector<char> packed(ZSTD_compressBound(raw_bytes));
   size_t zstd_bytes = 0;
-  out["zstd1_ns"] = ns_per_sample([&] { zstd_bytes = ZSTD_compress(packed.data(), packed.size(), interleaved.data(), raw_bytes, 1); });
+  out["zstd1_ns"] =
+      ns_per_sample([&] { zstd_bytes = ZSTD_compress(packed.data(), packed.size(), interleaved.data(), raw_bytes, 1); });
   out["zstd1_bits"] = 8.0 * static_cast<double>(zstd_bytes) / sample_count;
   codec::SampleEncoder encoder;
   constexpr size_t piece = 14336;  // about a frame
@@ -74,7 +75,8 @@ nlohmann::json measure(const std::string& model, const std::string& load) {
     coded_bytes = 0;
     for (size_t at = 0; at < sample_count; at += piece) {
       const size_t count = std::min(piece, sample_count - at);
-      const auto payload = encoder.encode({std::span(samples.i).subspan(at, count), std::span(samples.v).subspan(at, count), {}, {}});
+      const auto payload =
+          encoder.encode({std::span(samples.i).subspan(at, count), std::span(samples.v).subspan(at, count), {}, {}});
       coded_bytes += payload.size();
     }
   });

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <iostream>
 #include <memory>
-
 #include <nlohmann/json.hpp>
 
 #include "agent/app/sources.h"
@@ -119,7 +118,8 @@ class Auditor {
     const auto windows = codec::decode_windows(frame.payload(), frame.header.codec, frame.header.sample_id_first);
     if (!windows) return problems_.push_back("windows that cannot be decoded: " + windows.error().message);
     for (const wire::Window& window : *windows)
-      account.latency_ms.push_back(static_cast<double>(frame.arrival_utc_ns - frame.header.utc.utc_ns_at(window.sample_id_end)) / 1e6);
+      account.latency_ms.push_back(static_cast<double>(frame.arrival_utc_ns - frame.header.utc.utc_ns_at(window.sample_id_end)) /
+                                   1e6);
   }
 
   void note_stop(const reader::CollectedFrame& frame, DeviceAccount& account) {
@@ -200,7 +200,8 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
   if (account.late_frames != 0) problem(std::to_string(account.late_frames) + " frames came out of order");
 
   const Sums truth = sums_of_delivered(*account.truth, axis);
-  if (truth.samples != stat.samples) problem("windows count " + std::to_string(stat.samples) + " samples, the source " + std::to_string(truth.samples));
+  if (truth.samples != stat.samples)
+    problem("windows count " + std::to_string(stat.samples) + " samples, the source " + std::to_string(truth.samples));
   if (truth.p != stat.p_sum || truth.i != stat.i_sum) problem("energy or charge differs between source and cloud");
   if (!account.stopped) problem("the agent never said that the device ended");
   else if (account.stopped->totals.p_sum != stat.p_sum || account.stopped->totals.i_sum != stat.i_sum)
@@ -212,7 +213,8 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
     lost += totals.samples;
     gaps[std::string(wire::to_string(reason))] = {{"records", totals.records}, {"samples", totals.samples}};
   }
-  if (account.stopped && account.stopped->totals.samples_lost != lost) problem("the agent counts other losses than the gap records");
+  if (account.stopped && account.stopped->totals.samples_lost != lost)
+    problem("the agent counts other losses than the gap records");
   const double rate = static_cast<double>(axis.counter_rate_hz) / decimation;
   out.update({{"made", limit / decimation},
               {"delivered", stat.samples},
@@ -268,11 +270,13 @@ int main(int argc, char** argv) {
   if (!source) return fail(source.error());
   Auditor auditor(accounts);
   reader::FrameCollector collector([&](const reader::CollectedFrame& frame) { auditor.add(frame); });
-  const auto status = reader::scan_stream(**source, clock, {}, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); });
+  const auto status =
+      reader::scan_stream(**source, clock, {}, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); });
   if (!status) return fail(status.error());
   collector.finish();
 
-  json out = {{"records", collector.counters().records}, {"record_bytes", collector.counters().bytes}, {"devices", json::array()}};
+  json out = {
+      {"records", collector.counters().records}, {"record_bytes", collector.counters().bytes}, {"devices", json::array()}};
   if (collector.counters().damaged_total() != 0) auditor.problems().push_back("damaged records in the stream");
   for (auto& [id, account] : accounts) {
     const auto at = auditor.coverage().devices().find(id);

@@ -15,7 +15,9 @@ namespace fs = std::filesystem;
 
 struct Folder {
   fs::path path;
-  explicit Folder(const std::string& name) : path(fs::temp_directory_path() / (name + std::to_string(getpid()))) { fs::create_directories(path); }
+  explicit Folder(const std::string& name) : path(fs::temp_directory_path() / (name + std::to_string(getpid()))) {
+    fs::create_directories(path);
+  }
   ~Folder() { fs::remove_all(path); }
 };
 

@@ -70,7 +70,8 @@ TEST_CASE("pipeline: over drops, overruns, failed commits and crashes every samp
 
     const Account account = account_of(store.frames);
     REQUIRE_FALSE(account.waves.empty());
-    const uint64_t first = std::min(account.waves.intervals().front().first, account.gaps.empty() ? tick : account.gaps.intervals().front().first);
+    const uint64_t first =
+        std::min(account.waves.intervals().front().first, account.gaps.empty() ? tick : account.gaps.intervals().front().first);
     IntervalSet everything = account.waves;
     uint64_t overlaps = account.overlaps;
     for (const auto& gap : account.gaps.intervals()) overlaps += everything.insert(gap.first, gap.end);

@@ -43,7 +43,8 @@ struct Bench {
 
   void feed(uint64_t tick) {
     const auto deadline_ns = clock.monotonic_ns() + 60 * ns_per_s;
-    while (!ring.wait_for_room(device_id, block_samples, std::chrono::milliseconds(100))) REQUIRE(clock.monotonic_ns() < deadline_ns);
+    while (!ring.wait_for_room(device_id, block_samples, std::chrono::milliseconds(100)))
+      REQUIRE(clock.monotonic_ns() < deadline_ns);
     const app::OwnedBlock owned = block(tick, block_samples, 5);
     signal::SampleBlock view;
     view.sample_id = owned.sample_id;
@@ -126,7 +127,8 @@ TEST_CASE("writer: acked frames leave with the next commit, lost ones leave a ga
   const auto deadline_ns = bench.clock.monotonic_ns() + 30 * ns_per_s;
   const auto queued = [&] {
     uint64_t frames = 0;
-    for (const auto& lane : bench.writer->status().usage.lanes) frames += lane.sequence.lane == wire::Lane::wave ? lane.queued_frames : 0;
+    for (const auto& lane : bench.writer->status().usage.lanes)
+      frames += lane.sequence.lane == wire::Lane::wave ? lane.queued_frames : 0;
     return frames;
   };
   while (queued() < 3) REQUIRE(bench.clock.monotonic_ns() < deadline_ns);
@@ -146,6 +148,7 @@ TEST_CASE("writer: acked frames leave with the next commit, lost ones leave a ga
   const auto events = (*reader)->read({device_id, bench.spool->epoch(), wire::Lane::event}, 0, std::nullopt, 100, 1 << 20);
   REQUIRE(events.ok());
   size_t gaps = 0;
-  for (const auto& gap : account_of(*events).gap_list) gaps += gap.reason == wire::GapReason::corrupt && gap.frames == wire::SeqRange{3, 3} ? 1U : 0U;
+  for (const auto& gap : account_of(*events).gap_list)
+    gaps += gap.reason == wire::GapReason::corrupt && gap.frames == wire::SeqRange{3, 3} ? 1U : 0U;
   CHECK(gaps == 1);
 }

@@ -33,8 +33,8 @@ TEST_CASE("crc32c: the vectors of RFC 3720 B.4") {
   CHECK(crc32c(bytes) == 0x46DD794E);
   for (size_t at = 0; at < 32; ++at) bytes[at] = static_cast<std::byte>(31 - at);
   CHECK(crc32c(bytes) == 0x113FDB5C);
-  const unsigned char command[48] = {0x01, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x14, 0, 0, 0, 0, 0, 0x04, 0,
-                                     0,    0,    0, 0x14, 0, 0, 0, 0x18, 0x28, 0, 0, 0, 0, 0, 0, 0, 0x02, 0, 0, 0, 0, 0, 0, 0};
+  const unsigned char command[48] = {0x01, 0xc0, 0, 0,    0, 0, 0, 0,    0,    0, 0, 0, 0, 0, 0, 0, 0x14, 0, 0, 0, 0, 0, 0x04, 0,
+                                     0,    0,    0, 0x14, 0, 0, 0, 0x18, 0x28, 0, 0, 0, 0, 0, 0, 0, 0x02, 0, 0, 0, 0, 0, 0,    0};
   CHECK(crc32c(std::as_bytes(std::span(command))) == 0xD9963A56);
 }
 

@@ -1,7 +1,8 @@
 #include "agent/base/option_cli.h"
 
-#include <CLI/CLI.hpp>
 #include <doctest/doctest.h>
+
+#include <CLI/CLI.hpp>
 
 using namespace joulespool;
 

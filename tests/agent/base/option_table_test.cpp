@@ -84,8 +84,9 @@ TEST_CASE("options: without any source, every row has its default") {
 }
 
 TEST_CASE("options: a file sets every type, with tables, dotted keys and inline tables alike, and says its line") {
-  const Options options = resolved(file("host = \"h1\"\nfast = true\ngain = 2\nmode = \"keep\"\nlabels = [\"a=1\",\n  \"b=2\"]\n"
-                                        "[spool]\nbudget-bytes = 2_000_000\ncommit-window-ms = 500\n"));
+  const Options options =
+      resolved(file("host = \"h1\"\nfast = true\ngain = 2\nmode = \"keep\"\nlabels = [\"a=1\",\n  \"b=2\"]\n"
+                    "[spool]\nbudget-bytes = 2_000_000\ncommit-window-ms = 500\n"));
   CHECK(options.text("host") == "h1");
   CHECK(options.boolean("fast"));
   CHECK(options.number("gain") == 2.0);
@@ -164,10 +165,11 @@ TEST_CASE("options: all problems of all sources are told at once, the file's in 
   OptionSources sources = file("zzz = 1\nany = \"x\"\n[spool]\nbudget-bytes = 1\n");
   sources.environment["JOULESPOOL_MODE"] = "x";
   sources.flags = {{"fast", "maybe"}};
-  CHECK(problems(sources) == "a.toml:1: unknown key \"zzz\"\na.toml:2: any = \"x\": must be a whole number\n"
-                             "a.toml:4: spool.budget-bytes = 1: must be 1048576..1099511627776 bytes\n"
-                             "environment JOULESPOOL_MODE: mode = \"x\": must be off, keep or upload\n"
-                             "flag --fast: fast = \"maybe\": must be true or false");
+  CHECK(problems(sources) ==
+        "a.toml:1: unknown key \"zzz\"\na.toml:2: any = \"x\": must be a whole number\n"
+        "a.toml:4: spool.budget-bytes = 1: must be 1048576..1099511627776 bytes\n"
+        "environment JOULESPOOL_MODE: mode = \"x\": must be off, keep or upload\n"
+        "flag --fast: fast = \"maybe\": must be true or false");
 }
 
 TEST_CASE("options: wrong TOML is told with its line") {

@@ -39,7 +39,7 @@ TEST_CASE("units: an SI text is within half a unit of its last digit") {
     double factor = 1;
     const double mantissa = std::strtod(text.c_str(), &end);
     const std::string prefix = std::string(end).substr(1);
-    const std::pair<const char*, double> prefixes[] = {{"G", 1e9}, {"M", 1e6}, {"k", 1e3}, {"", 1}, {"m", 1e-3},
+    const std::pair<const char*, double> prefixes[] = {{"G", 1e9},  {"M", 1e6},  {"k", 1e3},   {"", 1},     {"m", 1e-3},
                                                        {"u", 1e-6}, {"n", 1e-9}, {"p", 1e-12}, {"f", 1e-15}};
     for (const auto& [name, size] : prefixes)
       if (prefix == name) factor = size;

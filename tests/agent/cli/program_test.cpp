@@ -37,9 +37,9 @@ TEST_CASE("program: an unknown variable of the environment ends it with exit cod
 
 TEST_CASE("program: without a broker it captures until SIGTERM, and the spool it leaves is whole") {
   const TemporaryDirectory directory;
-  const std::vector<std::string> run = {"run",           "--host",    "lab",       "--spool.directory", directory / "spool",
-                                        "--mqtt.uri",    "tcp://127.0.0.1:1", "--wave.mode", "keep",
-                                        "--device",      "model=js110,load=constant"};
+  const std::vector<std::string> run = {
+      "run",         "--host", "lab",      "--spool.directory",        directory / "spool", "--mqtt.uri", "tcp://127.0.0.1:1",
+      "--wave.mode", "keep",   "--device", "model=js110,load=constant"};
   const CliResult stopped = run_program(run, {}, "agent_started");
   CHECK(stopped.exit_code == 0);
   const CliResult verified = run_program({"spool", "verify", "--spool", directory / "spool"});

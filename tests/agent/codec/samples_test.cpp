@@ -36,8 +36,14 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 Bytes copy(ByteView view) { return {view.begin(), view.end()}; }
 
-const float odd_values[] = {0.0F, -0.0F, 1e-42F, -1e-45F, std::numeric_limits<float>::infinity(),
-                            std::bit_cast<float>(0x7FC12345U), std::bit_cast<float>(0xFFFFFFFFU), std::bit_cast<float>(0x7F800001U)};
+const float odd_values[] = {0.0F,
+                            -0.0F,
+                            1e-42F,
+                            -1e-45F,
+                            std::numeric_limits<float>::infinity(),
+                            std::bit_cast<float>(0x7FC12345U),
+                            std::bit_cast<float>(0xFFFFFFFFU),
+                            std::bit_cast<float>(0x7F800001U)};
 
 }  // namespace
 

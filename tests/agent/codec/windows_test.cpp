@@ -64,7 +64,8 @@ TEST_CASE("codec: damaged windows are refused, never a crash") {
   const auto windows = random_windows(40, 2);
   const ByteView view = encoder.encode(windows, 0);
   const Bytes payload(view.begin(), view.end());
-  for (size_t size = 1; size < payload.size(); ++size) CHECK_FALSE(codec::decode_windows(ByteView(payload).first(size), codec_1, 0).ok());
+  for (size_t size = 1; size < payload.size(); ++size)
+    CHECK_FALSE(codec::decode_windows(ByteView(payload).first(size), codec_1, 0).ok());
   for (size_t bit = 0; bit < payload.size() * 8; ++bit) {
     Bytes flipped = payload;
     flipped[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));

@@ -94,7 +94,7 @@ TEST_CASE("settings: every default is valid, and every key has a name of its own
     CHECK_MESSAGE(names.insert(environment_name(environment_prefix, row.key)).second, row.key);
     CHECK_MESSAGE(!row.doc.empty(), row.key);
     CHECK_MESSAGE(!row.key.starts_with("device."), row.key);  // [[device]] is an array of tables
-    if (row.type == OptionType::list) continue;  // a list of nothing has no flag
+    if (row.type == OptionType::list) continue;               // a list of nothing has no flag
     CHECK_MESSAGE(problems(sources({{row.key, option_to_text(row.value)}})).empty(), row.key);
   }
 }

@@ -85,7 +85,8 @@ TEST_CASE("signal: a gap makes the window's count smaller and skips whole window
   std::vector<Window> windows;
   WindowAccumulator accumulator(1000);
   accumulator.add(samples.span(0, 1).part(0, 300), windows);
-  accumulator.add({400, 1, std::span(samples.i).first(100), std::span(samples.v).first(100), std::span(samples.p).first(100)}, windows);
+  accumulator.add({400, 1, std::span(samples.i).first(100), std::span(samples.v).first(100), std::span(samples.p).first(100)},
+                  windows);
   accumulator.add({5100, 1, samples.i, samples.v, samples.p}, windows);
   REQUIRE(windows.size() == 2);
   CHECK(windows[0].count == 400);

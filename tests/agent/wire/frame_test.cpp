@@ -197,10 +197,18 @@ TEST_CASE("frame: a header that contradicts itself is refused") {
       [](FrameHeader& h) { h.sample_id_end = h.sample_id_first - 1; },
       [](FrameHeader& h) { h.samples = 11; },  // more than the range holds
       [](FrameHeader& h) { h.valid = 11; },
-      [](FrameHeader& h) { h.labels.assign(labels_max + 1, {"k", "v"}); },
-      [](FrameHeader& h) { h.labels = {{"", "v"}}; },
-      [](FrameHeader& h) { h.labels = {{std::string(label_bytes_max + 1, 'k'), "v"}}; },
-      [](FrameHeader& h) { h.labels = {{"k", std::string(label_bytes_max + 1, 'v')}}; },
+      [](FrameHeader& h) {
+        h.labels.assign(labels_max + 1, {"k", "v"});
+      },
+      [](FrameHeader& h) {
+        h.labels = {{"", "v"}};
+      },
+      [](FrameHeader& h) {
+        h.labels = {{std::string(label_bytes_max + 1, 'k'), "v"}};
+      },
+      [](FrameHeader& h) {
+        h.labels = {{"k", std::string(label_bytes_max + 1, 'v')}};
+      },
   };
   for (const Change change : changes) {
     CAPTURE(&change - changes);

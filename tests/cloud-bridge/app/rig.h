@@ -80,8 +80,9 @@ class TestAgent {
   // Until there are more acknowledged frames than `count`, or a while has passed.
   void wait_any_ack(size_t count) {
     std::unique_lock lock(heard_->mutex);
-    heard_->changed.wait_for(lock, std::chrono::milliseconds(100),
-                             [&] { return heard_->acked[{"js220-001122", 77, wire::Lane::stat}].size() > count; });
+    heard_->changed.wait_for(lock, std::chrono::milliseconds(100), [&] {
+      return heard_->acked[{"js220-001122", 77, wire::Lane::stat}].size() > count;
+    });
   }
   template <class Condition>
   bool wait_state(Condition condition) {

@@ -112,7 +112,7 @@ struct PartialFailure {
   const char* name;
   const char* outcomes;  // of a1 b1 a2 b2 (in a request of both keys)
   const char* stored;
-  const char* next;      // requests after every backoff; a3 was added meanwhile
+  const char* next;  // requests after every backoff; a3 was added meanwhile
 };
 
 TEST_CASE("batch: refused records go again, in order, and later ones of their key wait until they are stored") {

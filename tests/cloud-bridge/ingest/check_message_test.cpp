@@ -75,7 +75,9 @@ TEST_CASE("ingest: each defect has its reason") {
       {"topic_contradicts_header", [](Sent& sent) { sent.topic = wire::data_topic("lab-2", wire::Lane::stat); }},
       {"topic_contradicts_header", [](Sent& sent) { sent.topic = wire::data_topic("lab-1", wire::Lane::wave); }},
       {"topic_contradicts_header",
-       [](Sent& sent) { sent.topic = "joulespool/v1/data/" + std::string(wire::part_of("lab-1") == 0 ? "01" : "00") + "/lab-1/stat"; }},
+       [](Sent& sent) {
+         sent.topic = "joulespool/v1/data/" + std::string(wire::part_of("lab-1") == 0 ? "01" : "00") + "/lab-1/stat";
+       }},
       {"bad_prev", [](Sent& sent) { sent.prev.reset(); }},
       {"bad_prev", [](Sent& sent) { sent.prev = ""; }},
       {"bad_prev", [](Sent& sent) { sent.prev = "8 "; }},

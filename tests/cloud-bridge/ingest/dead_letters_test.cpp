@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <iterator>
 #include <vector>
 
@@ -95,8 +95,7 @@ TEST_CASE("ingest: dead letters of an earlier run count, files of others do not 
   CHECK(letters.bytes() == 60);
   letters.keep("foreign", bytes_of(60, 2), noon + 1'000'000'000LL);
   CHECK(letters.files() == 1);
-  CHECK(folder.names() ==
-        std::vector<std::string>{"20260102T120406.678Z-foreign-000002.frame", "notes.txt", "other.frame"});
+  CHECK(folder.names() == std::vector<std::string>{"20260102T120406.678Z-foreign-000002.frame", "notes.txt", "other.frame"});
 }
 
 TEST_CASE("ingest: the same bytes again are counted but kept once") {

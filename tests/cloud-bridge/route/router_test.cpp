@@ -77,8 +77,12 @@ TEST_CASE("route: a duplicate in flight is ignored, a stored one is acknowledged
 }
 
 TEST_CASE("route: frames that a bridge before this one stored are taken again, though a later one came first") {
-  play({{'f', 9, 0, Decision::accept}, {'s', 9, 0, none}, {'f', 5, 0, Decision::accept}, {'f', 6, 5, Decision::accept},
-        {'f', 9, 6, Decision::duplicate_stored}, {'f', 10, 9, Decision::accept}});
+  play({{'f', 9, 0, Decision::accept},
+        {'s', 9, 0, none},
+        {'f', 5, 0, Decision::accept},
+        {'f', 6, 5, Decision::accept},
+        {'f', 9, 6, Decision::duplicate_stored},
+        {'f', 10, 9, Decision::accept}});
 }
 
 TEST_CASE("route: a rejected frame does not stop its sequence and is judged again if it comes again") {
@@ -145,12 +149,14 @@ TEST_CASE("route: with losses anywhere every frame is accepted, first occurrence
     for (uint64_t seq = 1; seq <= 200; ++seq) unacknowledged.push_back(seq);
     for (int round = 0; !unacknowledged.empty() && round < 10'000; ++round) {
       if (chance(5)) router = Router();  // a new bridge
-      const std::vector<uint64_t> window(unacknowledged.begin(), unacknowledged.begin() + std::min<long>(8, std::ssize(unacknowledged)));
+      const std::vector<uint64_t> window(unacknowledged.begin(),
+                                         unacknowledged.begin() + std::min<long>(8, std::ssize(unacknowledged)));
       uint64_t prev = 0;
       for (const uint64_t seq : window) {
         const Decision decision = chance(20) ? Decision::out_of_order : offer(router, source(), seq, prev);
         prev = seq;
-        if (decision == Decision::accept && (first_accepted.empty() || seq > first_accepted.back())) first_accepted.push_back(seq);
+        if (decision == Decision::accept && (first_accepted.empty() || seq > first_accepted.back()))
+          first_accepted.push_back(seq);
         if (decision == Decision::accept) router.on_stored(source(), seq);
         const bool acked = (decision == Decision::accept || decision == Decision::duplicate_stored) && !chance(30);
         if (acked) std::erase(unacknowledged, seq);
