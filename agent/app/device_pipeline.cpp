@@ -278,7 +278,11 @@ void DevicePipeline::lost(wire::GapReason reason, const std::string& detail) {
   next_seqs_ = back.seqs;
   totals_ = back.totals;
   const std::vector<Event> later = std::exchange(events_, {});
-  for (Event& event : back.events) record(std::move(event));
+  for (Event& event : back.events) {
+    const auto* gap = std::get_if<Gap>(&event);
+    if (gap != nullptr && gap->lane) continue;  // of frames that were to leave with this commit: they are still there
+    record(std::move(event));
+  }
   for (Gap& gap : back.samples) {
     gap.reason = reason;
     gap.detail = detail;

@@ -65,7 +65,8 @@ class DevicePipeline {
   void cut_events(const HostTime& now, Cut& cut);
   // The last cut is stored. Gives its events, for whoever wants to tell people.
   std::vector<wire::Event> committed();
-  // The last cut could not be stored: its samples become a gap, its numbers are used again.
+  // The last cut could not be stored: its samples become a gap, its numbers are used again. Gap records of single lanes are
+  // forgotten: the frames they are about did not leave either.
   void lost(wire::GapReason reason, const std::string& detail);
 
   [[nodiscard]] size_t pending_samples() const { return pending_samples_; }

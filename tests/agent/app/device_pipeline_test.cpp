@@ -88,6 +88,28 @@ TEST_CASE("pipeline: over drops, overruns, failed commits and crashes every samp
   }
 }
 
+TEST_CASE("pipeline: a frame that did not leave the spool, because the commit failed, has no gap record") {
+  Store store;
+  DevicePipeline pipeline(settings(app::WaveMode::upload), store.position, store.next);
+  pipeline.add(block(0, 5000, 5));
+  store.commit(pipeline.cut({}));
+  pipeline.committed();
+  wire::Gap evicted;
+  evicted.reason = wire::GapReason::evicted;
+  evicted.axis = 5;
+  evicted.lane = wire::Lane::wave;
+  evicted.frames = wire::SeqRange{1, 1};
+  pipeline.add(block(10'000, 5000, 5));
+  app::Cut cut = pipeline.cut({});
+  pipeline.record(evicted);
+  pipeline.cut_events({}, cut);
+  pipeline.lost(wire::GapReason::disk_full, "no space");
+  store.commit(pipeline.cut({}));
+  const Account account = account_of(store.frames);
+  REQUIRE(account.gap_list.size() == 1);
+  CHECK(account.gap_list[0].reason == wire::GapReason::disk_full);
+}
+
 TEST_CASE("pipeline: frames stay below their limit and are nearly filled") {
   for (const size_t limit : {size_t{16 * 1024}, size_t{120 * 1024}}) {
     Store store;
