@@ -185,8 +185,8 @@ class Agent {
     return {};
   }
 
-  void write(std::stop_token stop) {
-    written_ = writer_->run(std::move(stop));
+  void write(const std::stop_token& stop) {
+    written_ = writer_->run(stop);
     if (!written_) {
       log_event(LogLevel::error, "writer_failed", {{"error", written_.error().message}});
       kill(getpid(), SIGTERM);  // the way out is the same as for everybody

@@ -48,15 +48,15 @@ void Writer::add(RingItem& item) {
   std::visit([&](const auto& what) { to->add(what); }, item.what);
 }
 
-void Writer::wait_for_samples(int64_t deadline_ns, std::stop_token stop) {
+void Writer::wait_for_samples(int64_t deadline_ns, const std::stop_token& stop) {
   if (unknown_) {
-    clock_.wait_until(deadline_ns, std::move(stop));
+    clock_.wait_until(deadline_ns, stop);
     return;
   }
   if (auto item = ring_.pop_until(deadline_ns)) add(*item);
 }
 
-Status Writer::run(std::stop_token stop) {
+Status Writer::run(const std::stop_token& stop) {
   const std::stop_callback wake(stop, [this] { ring_.wake(); });
   const int64_t window_ns = settings_.commit_window_ms * ns_per_ms;
   int64_t deadline_ns = clock_.monotonic_ns() + window_ns;

@@ -51,7 +51,7 @@ class Writer {
 
   // Until stop is requested; then takes what is still in the ring, ends all devices and commits for the last time.
   // Error: damaged (the spool's database is; opening it anew moves it aside).
-  Status run(std::stop_token stop);
+  Status run(const std::stop_token& stop);
 
   // From the uplink: what the bridge said. Applied by the next commit.
   void frames_stored(const std::vector<std::pair<wire::FrameSequence, wire::SeqRange>>& ranges);
@@ -75,7 +75,7 @@ class Writer {
   enum class Outcome { stored, refused, unknown };
 
   void add(RingItem& item);
-  void wait_for_samples(int64_t deadline_ns, std::stop_token stop);
+  void wait_for_samples(int64_t deadline_ns, const std::stop_token& stop);
   void commit();
   Outcome attempt(spool::Commit commit, bool with_samples);
   void take_inbox();

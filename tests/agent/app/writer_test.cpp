@@ -38,7 +38,7 @@ struct Bench {
     pipelines.push_back(std::make_unique<app::DevicePipeline>(pipeline, std::nullopt, app::NextSeqs{1, 1, 1}));
     writer = std::make_unique<app::Writer>(app::WriterSettings{10}, clock, ring, *spool, std::move(pipelines),
                                            app::Writer::Listener{[] {}, [](const std::string&, const wire::Event&) {}});
-    thread = std::jthread([this](std::stop_token stop) { written = writer->run(std::move(stop)); });
+    thread = std::jthread([this](std::stop_token stop) { written = writer->run(stop); });
   }
 
   void feed(uint64_t tick) {
