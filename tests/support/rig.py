@@ -172,9 +172,9 @@ class Rig:
             self.proxy.stop()
         if self.emulator is not None:
             self.emulator.stop()
-        if kind is None:
+        if kind in (None, KeyboardInterrupt):
             shutil.rmtree(self.folder, ignore_errors=True)
-        elif kind is not KeyboardInterrupt:
+        else:
             print(f"kept for a look: {self.folder}", file=sys.stderr)
 
     def status(self):
