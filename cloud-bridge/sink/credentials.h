@@ -15,7 +15,7 @@ struct Credentials {
   std::string access_key_id;
   std::string secret_access_key;
   std::string session_token;  // empty: long-lived keys
-  std::string origin;         // where they were found, for messages: "environment", "profile default in /root/.aws/credentials"
+  std::string origin;         // where they were found, for messages: "environment", "profile default in ~/.aws/credentials"
   bool operator==(const Credentials&) const = default;
 };
 
