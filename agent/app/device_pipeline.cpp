@@ -115,6 +115,9 @@ void DevicePipeline::add(const device::SourceEvent& event) {
       end(event.text);
       state_ = "ended";
       return;
+    case Kind::attached: return record(wire::DeviceNote{"attached", event.text, ledger_.sample_id_end()});
+    case Kind::trouble: return record(wire::DeviceNote{"trouble", event.text, ledger_.sample_id_end()});
+    case Kind::statistics: return;
     case Kind::note: return record(wire::DeviceNote{"note", event.text, ledger_.sample_id_end()});
   }
 }

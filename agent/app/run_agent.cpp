@@ -145,7 +145,7 @@ class Agent {
       rooms[id] = ring_samples(settings_, device);
       const auto at = stored.find(id);
       const auto position = at == stored.end() ? std::nullopt : std::optional(at->second);
-      if (position) resume_[id] = position->sample_id_end;
+      if (position) resume_[id] = {position->axis, position->sample_id_end, position->utc};
       const std::string source = device.source == config::SourceKind::simulated ? "simulated" : "replay";
       pipelines.push_back(
           std::make_unique<DevicePipeline>(pipeline_settings(device.identity, source), position, next_seqs(*spool_, id)));
@@ -204,7 +204,7 @@ class Agent {
   SystemClock clock_;
   AgentIdentity identity_;
   std::unique_ptr<spool::SpoolWriter> spool_;
-  std::map<std::string, uint64_t> resume_;  // per device: the first sample that is not stored
+  device::ResumePoints resume_;
   std::unique_ptr<SampleRing> ring_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<uplink::Uplink> uplink_;

@@ -52,6 +52,19 @@ Result<device::ReplayDevice> replay_device(const config::DeviceSettings& setting
   return device;
 }
 
+Result<device::JoulescopeSettings> joulescope_settings(const config::Settings& settings) {
+  device::JoulescopeSettings made;
+  made.library = settings.driver_library;
+  for (const config::DeviceSettings& given : settings.devices) {
+    if (given.source != config::SourceKind::joulescope) continue;
+    const device::InstrumentSelection selection = {given.origin,        given.devices, given.rate_hz,   given.current_range,
+                                                   given.voltage_range, given.packed,  given.power_safe};
+    if (const auto status = device::validate(selection); !status) return status.error().in(given.origin);
+    made.selections.push_back(selection);
+  }
+  return made;
+}
+
 size_t ring_samples(const config::Settings& settings, const config::DeviceSettings& device) {
   const double wanted = rate_hz(device) * static_cast<double>(settings.capture_ring_ms) / 1000;
   return static_cast<size_t>(std::max(wanted, blocks_at_least * std::ceil(rate_hz(device) * 0.05)));
@@ -65,6 +78,8 @@ Result<std::vector<std::unique_ptr<device::SampleSource>>> make_sources(const co
       auto made = simulated_device(device);
       if (!made) return made.error();
       simulations.push_back(std::move(*made));
+    } else if (device.source == config::SourceKind::joulescope) {
+      return Error{Errc::usage, device.origin + ": source = \"joulescope\": this version cannot open instruments"};
     } else {
       auto made = replay_device(device);
       if (!made) return made.error();

@@ -31,6 +31,8 @@ OptionTable make_table() {
              "Samples at full rate: not stored, kept on this machine while there is room, or uploaded."),
       integer("capture.ring-ms", "ms", 2000, 100, 60000,
               "How much of a device's samples may wait in memory for the writer. What does not fit is an overrun gap."),
+      text("driver.library", "",
+           "Path of the Joulescope driver libjsdrv.so (docs/joulescope.md). Empty: where the system's loader finds it."),
       text("mqtt.uri", "tcp://127.0.0.1:1883", "The broker: tcp://host:port.", rows::check_tcp_uri),
       text("mqtt.client-id", "", "Name at the broker. Empty: joulespool-<host>."),
       text("mqtt.username", "", "User at the broker. Empty: none."),

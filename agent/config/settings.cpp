@@ -41,19 +41,34 @@ class Problems {
 
 Error device_error(const Options& options, const std::string& what) { return {Errc::usage, options.origin() + ": " + what}; }
 
-// A key that only another source knows would be ignored: say so.
+// A key that only other sources know would be ignored: say so.
 Status check_keys_fit(const Options& options, std::string_view source) {
-  constexpr std::array<std::string_view, 4> of_simulated = {"seed", "load", "faults", "packed"};
-  constexpr std::array<std::string_view, 5> of_replay = {"current-file", "voltage-file", "voltage-v", "power-file", "loop"};
-  const auto check = [&](std::string_view key, std::string_view owner) -> Status {
-    if (source == owner || options.at(key).origin == "default") return {};
-    return Error{Errc::usage, options.at(key).origin + ": " + std::string(key) + " is for source " + std::string(owner) +
-                                  ", but source is " + std::string(source)};
+  struct Owned {
+    std::string_view key, owners;
   };
-  for (const std::string_view key : of_simulated)
-    if (const Status status = check(key, "simulated"); !status) return status;
-  for (const std::string_view key : of_replay)
-    if (const Status status = check(key, "replay"); !status) return status;
+  constexpr std::array<Owned, 18> keys = {{{"seed", "simulated"},
+                                           {"load", "simulated"},
+                                           {"faults", "simulated"},
+                                           {"current-file", "replay"},
+                                           {"voltage-file", "replay"},
+                                           {"voltage-v", "replay"},
+                                           {"power-file", "replay"},
+                                           {"loop", "replay"},
+                                           {"devices", "joulescope"},
+                                           {"current-range", "joulescope"},
+                                           {"voltage-range", "joulescope"},
+                                           {"power-safe", "joulescope"},
+                                           {"packed", "simulated or joulescope"},
+                                           {"model", "simulated or replay"},
+                                           {"serial", "simulated or replay"},
+                                           {"origin", "simulated or replay"},
+                                           {"duration-s", "simulated or replay"},
+                                           {"unpaced", "simulated or replay"}}};
+  for (const auto& [key, owners] : keys)
+    if (owners.find(source) == std::string_view::npos && options.at(key).origin != "default")
+      return Error{Errc::usage, options.at(key).origin + ": " + std::string(key) + " is for source " + std::string(owners) +
+                                    ", but source is " + std::string(source) +
+                                    (key == "model" || key == "serial" ? ": say devices = [\"js220-001122\"]" : "")};
   return {};
 }
 
@@ -65,18 +80,24 @@ Status check_replay(const Options& options) {
   return {};
 }
 
+SourceKind to_source(const std::string& text) {
+  return text == "replay" ? SourceKind::replay : text == "joulescope" ? SourceKind::joulescope : SourceKind::simulated;
+}
+
 Result<DeviceSettings> to_device(const Options& options) {
   const std::string& source = options.text("source");
-  if (source == "joulescope")
-    return Error{Errc::usage, options.at("source").origin +
-                                  ": source = \"joulescope\": this version cannot open instruments; "
-                                  "must be simulated or replay"};
   if (const Status status = check_keys_fit(options, source); !status) return status.error();
   DeviceSettings device;
   device.origin = options.origin();
-  device.source = source == "replay" ? SourceKind::replay : SourceKind::simulated;
-  device.identity = {options.text("model") + "-" + options.text("serial"), options.text("model"), options.text("serial")};
-  if (!wire::is_valid_id(device.identity.id))
+  device.source = to_source(source);
+  device.devices = options.list("devices");
+  device.current_range = options.text("current-range");
+  device.voltage_range = options.text("voltage-range");
+  device.power_safe = options.boolean("power-safe");
+  if (device.source != SourceKind::joulescope)
+    device.identity = wire::device_identity(options.text("model"), options.text("serial"));
+  if (device.source != SourceKind::joulescope &&
+      (!wire::is_valid_id(device.identity.id) || device.identity.id != device.identity.model + "-" + device.identity.serial))
     return Error{Errc::usage, options.at("serial").origin + ": serial = \"" + device.identity.serial +
                                   "\": must be a-z, 0-9 and '-', at most 57"};
   if (device.source == SourceKind::replay)
@@ -104,7 +125,8 @@ std::vector<DeviceSettings> to_devices(const std::vector<Options>& given, Proble
     auto device = to_device(options);
     problems.add(device);
     if (!device) continue;
-    const auto [other, fresh] = origins.emplace(device->identity.id, device->origin);
+    const bool selects = device->source == SourceKind::joulescope;  // the first one that matches a device counts
+    const auto [other, fresh] = selects ? std::pair{origins.end(), true} : origins.emplace(device->identity.id, device->origin);
     if (!fresh)
       problems.add(device->origin + ": device " + device->identity.id + " is there already (" + other->second +
                    "): set another serial");
@@ -127,6 +149,7 @@ Settings to_settings(const Options& options) {
   settings.stat_window_us = options.integer("stat.window-us");
   settings.wave_mode = to_wave_mode(options.text("wave.mode"));
   settings.capture_ring_ms = options.integer("capture.ring-ms");
+  settings.driver_library = options.text("driver.library");
   settings.mqtt.uri = options.text("mqtt.uri");
   settings.mqtt.client_id = options.text("mqtt.client-id");
   settings.mqtt.username = options.text("mqtt.username");

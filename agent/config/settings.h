@@ -11,22 +11,26 @@
 namespace joulespool::config {
 
 enum class WaveMode { off, keep, upload };
-enum class SourceKind { simulated, replay };
+enum class SourceKind { simulated, replay, joulescope };
 
-// One device, as given by [[device]] or --device.
+// One device, as given by [[device]] or --device; with source joulescope, all instruments that `devices` selects.
 struct DeviceSettings {
   std::string origin;  // where it was given, for messages: "joulespool.toml:14"
   SourceKind source = SourceKind::simulated;
-  wire::DeviceIdentity identity;         // id = model-serial
+  wire::DeviceIdentity identity;         // id = model-serial; empty for joulescope
   uint32_t rate_hz = 0;                  // samples per second; 0: the model's full rate
   std::optional<int64_t> origin_utc_ns;  // UTC of sample_id 0; none: the moment of the first start
   double duration_s = 0;                 // ends after that much of the device's time; 0: never
   bool unpaced = false;                  // as fast as it is taken instead of in real time
+  std::vector<std::string> packed;       // signals beside i and v: range, gpi0, ... (not replay)
+  // Joulescope.
+  std::vector<std::string> devices;          // patterns of device ids
+  std::string current_range, voltage_range;  // empty: not written
+  bool power_safe = false;
   // Simulated.
   uint64_t seed = 0;
   std::string load;
-  std::string faults;               // what to do wrong, and when (device/fault_plan.h); empty: nothing
-  std::vector<std::string> packed;  // signals beside i and v: range, gpi0, ...
+  std::string faults;  // what to do wrong, and when (device/fault_plan.h); empty: nothing
   // Replay.
   std::string current_file, voltage_file, power_file;  // float32 columns; voltage and power may be empty
   double voltage_v = 0;                                // where there is no voltage_file
@@ -54,6 +58,7 @@ struct Settings {
     int64_t ack_timeout_ms = 0;
     int64_t state_interval_ms = 0;
   } uplink;
+  std::string driver_library;  // path of libjsdrv.so; empty: the loader's default
   std::vector<wire::Label> labels;
   LogLevel log_level = LogLevel::info;
   std::vector<DeviceSettings> devices;

@@ -91,7 +91,7 @@ void Delivery::Run::advance(BlockBuffer& buffer, SampleSink& sink) {
   }
 }
 
-Delivery::Run Delivery::make_run(DeliveryTrack& track, const std::map<std::string, uint64_t>& resume) {
+Delivery::Run Delivery::make_run(DeliveryTrack& track, const ResumePoints& resume) {
   const DeliveryPlan& plan = track.plan();
   const int64_t now_ns = clock_.realtime_ns();
   const uint32_t rate = plan.axis.counter_rate_hz;
@@ -99,7 +99,7 @@ Delivery::Run Delivery::make_run(DeliveryTrack& track, const std::map<std::strin
   run.track = &track;
   run.block_ticks = block_ticks(plan);
   const auto stored = resume.find(plan.identity.id);
-  if (plan.unpaced && stored != resume.end()) run.next = round_up(stored->second, plan.axis.decimation);
+  if (plan.unpaced && stored != resume.end()) run.next = round_up(stored->second.sample_id_end, plan.axis.decimation);
   // Without a fixed origin a paced device begins a new life now; an unpaced one goes on with its only one.
   const int64_t origin_ns =
       plan.origin_utc_ns != 0 ? plan.origin_utc_ns : now_ns - (plan.unpaced ? ticks_to_ns(run.next, rate) : 0);
@@ -111,7 +111,7 @@ Delivery::Run Delivery::make_run(DeliveryTrack& track, const std::map<std::strin
   return run;
 }
 
-Status Delivery::start(SampleSink& sink, const std::map<std::string, uint64_t>& resume) {
+Status Delivery::start(SampleSink& sink, const ResumePoints& resume) {
   if (thread_.joinable()) return Error{Errc::usage, "the source is running already"};
   std::set<std::string> names;
   std::vector<Run> runs;

@@ -65,14 +65,14 @@ class Delivery {
   Delivery& operator=(const Delivery&) = delete;
 
   // Running already, or two devices of one name: usage.
-  Status start(SampleSink& sink, const std::map<std::string, uint64_t>& resume);
+  Status start(SampleSink& sink, const ResumePoints& resume);
   void stop();  // idempotent
 
  private:
   struct Run;
   void deliver_all(const std::stop_token& stop, std::vector<Run> runs, SampleSink& sink);
   bool deliver_unpaced(std::vector<Run>& runs, BlockBuffer& buffer, SampleSink& sink);
-  Run make_run(DeliveryTrack& track, const std::map<std::string, uint64_t>& resume);
+  Run make_run(DeliveryTrack& track, const ResumePoints& resume);
 
   Clock& clock_;
   const std::vector<std::unique_ptr<DeliveryTrack>>& tracks_;

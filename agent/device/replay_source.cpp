@@ -67,7 +67,7 @@ Status ReplaySource::load() {
   return {};
 }
 
-Status ReplaySource::start(SampleSink& sink, const std::map<std::string, uint64_t>& resume) {
+Status ReplaySource::start(SampleSink& sink, const ResumePoints& resume) {
   if (settings_.empty()) return Error{Errc::usage, "a replay source needs at least one device"};
   if (tracks_.empty())
     if (Status status = load(); !status) return status;

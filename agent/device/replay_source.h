@@ -27,7 +27,7 @@ class ReplaySource final : public SampleSource {
   [[nodiscard]] std::vector<wire::DeviceIdentity> devices() const override;
   // Loads the recordings if that is not done yet. Errors: those of Recording::load(); usage (no device, one name twice,
   // running already).
-  Status start(SampleSink& sink, const std::map<std::string, uint64_t>& resume) override;
+  Status start(SampleSink& sink, const ResumePoints& resume) override;
   void stop() override { delivery_.stop(); }
 
  private:

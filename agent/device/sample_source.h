@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/base/int128.h"
 #include "agent/base/result.h"
 #include "agent/signal/sample_block.h"
 #include "agent/wire/event.h"
@@ -15,19 +16,41 @@
 
 namespace joulespool::device {
 
+// What an instrument measured by itself over a span of its samples: a cross-check of our own integrals.
+struct InstrumentStatistics {
+  uint64_t sample_id_first = 0;
+  uint64_t sample_id_end = 0;
+  int128 charge = 0;  // 2^-31 C over the span
+  int128 energy = 0;  // 2^-31 J over the span
+};
+
 // What a source tells about a device beside its samples.
 struct SourceEvent {
   enum class Kind {
-    found,  // streaming begins or begins again; the next block says where
-    lost,   // the device is gone; the source goes on looking for it
-    gap,    // samples were lost that sample_id alone does not show (JS110 packet skips): `gap` says which
-    ended,  // the source has nothing more for this device (end of a recording, of a simulated run); no call follows
-    note,   // something for people: text
+    attached,  // the device is there, nothing is known beyond that
+    found,     // streaming begins or begins again; the next block says where
+    lost,      // the device is gone, or went silent; the source goes on trying
+    trouble,   // the device is there (or should be), but cannot be used: text says why and what to do; the source goes on trying
+    gap,       // the samples of `gap` are missing because of gap.reason: sample_id jumps over them, in this or a later block
+    statistics,  // `statistics`: comes after the last sample of its span, or a little before it
+    ended,       // the source has nothing more for this device (end of a recording, of a simulated run); no call follows
+    note,        // something for people: text
   };
   Kind kind = Kind::note;
-  wire::Gap gap;     // kind gap: reason, sample_id_first, sample_id_end, samples_lost
-  std::string text;  // lost, ended, note: why
+  std::string text;               // found, lost, trouble, ended, note: what, why, what to do
+  wire::DeviceIdentity identity;  // attached, found, trouble: of a device that devices() may not have listed
+  std::string firmware;           // found: version, if the source knows it
+  wire::Gap gap;                  // kind gap: reason, axis, sample_id_first, sample_id_end, detail
+  InstrumentStatistics statistics;
 };
+
+// Where an earlier run of the agent ended: the first sample that is not stored, and how its axis lay in time.
+struct ResumePoint {
+  wire::TimeAxis axis;
+  uint64_t sample_id_end = 0;
+  wire::UtcMap utc;
+};
+using ResumePoints = std::map<std::string, ResumePoint>;  // by device id
 
 // Where a source delivers. Calls come on threads of the source, any number of them, but never two at a time for the same
 // device. An implementation copies what it needs and returns at once; it never blocks except in wait_for_room().
@@ -47,12 +70,12 @@ class SampleSource {
  public:
   virtual ~SampleSource() = default;
   [[nodiscard]] virtual std::string_view kind() const = 0;  // "simulated", "replay", "joulescope"
-  // Known devices. A source with hot plug may list more later; it says `found` for each.
+  // Known devices. A source with hot plug may list more later; it says `attached`, `found` or `trouble` for each.
   [[nodiscard]] virtual std::vector<wire::DeviceIdentity> devices() const = 0;
-  // Begins to deliver to `sink`, which must live until stop() has returned. `resume`: per device the first sample_id that is
-  // not stored yet; a source that can go back to it (a recording) does, an instrument cannot and ignores it.
+  // Begins to deliver to `sink`, which must live until stop() has returned. `resume`: a source that can go
+  // back there (a recording) does; an instrument cannot, but tells by it whether its counter went on meanwhile (the same life).
   // Errors: unreachable (no driver, no file), usage (bad setting, found only now).
-  virtual Status start(SampleSink& sink, const std::map<std::string, uint64_t>& resume) = 0;
+  virtual Status start(SampleSink& sink, const ResumePoints& resume) = 0;
   // Ends delivery; when it returns, no call to the sink is running or will come. Idempotent; not from a sink's call.
   virtual void stop() = 0;
 };

@@ -98,7 +98,7 @@ std::vector<wire::DeviceIdentity> SimulatedSource::devices() const {
   return identities;
 }
 
-Status SimulatedSource::start(SampleSink& sink, const std::map<std::string, uint64_t>& resume) {
+Status SimulatedSource::start(SampleSink& sink, const ResumePoints& resume) {
   if (settings_.empty()) return Error{Errc::usage, "a simulated source needs at least one device"};
   for (const SimulatedDevice& device : settings_)
     if (Status status = validate(device); !status) return status;

@@ -28,7 +28,7 @@ class SimulatedSource final : public SampleSource {
   [[nodiscard]] std::string_view kind() const override { return "simulated"; }
   [[nodiscard]] std::vector<wire::DeviceIdentity> devices() const override;
   // Errors: usage (validate() of a device, no device, one name twice, running already).
-  Status start(SampleSink& sink, const std::map<std::string, uint64_t>& resume) override;
+  Status start(SampleSink& sink, const ResumePoints& resume) override;
   void stop() override { delivery_.stop(); }
 
  private:

@@ -30,6 +30,13 @@ bool is_valid_id(std::string_view id) {
   return true;
 }
 
+DeviceIdentity device_identity(std::string_view model, std::string_view serial) {
+  std::string id = std::string(model) + "-" + std::string(serial);
+  for (char& c : id)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return {id, std::string(model), std::string(serial)};
+}
+
 // A map may come from outside and say anything: what does not fit becomes the nearest that does.
 int64_t UtcMap::utc_ns_at(uint64_t id) const {
   if (!(counter_rate_hz > 0) || std::isinf(counter_rate_hz)) return utc_ns;

@@ -31,6 +31,9 @@ struct DeviceIdentity {
 // `[a-z0-9][a-z0-9-]{0,62}`: the rule for host and device ids.
 bool is_valid_id(std::string_view id);
 
+// Id "js320-x2vj" of model "js320" and serial "X2VJ": in lower case. Not checked to be valid.
+DeviceIdentity device_identity(std::string_view model, std::string_view serial);
+
 // One numbered sequence of frames. seq counts from 1 without holes per FrameSequence.
 struct FrameSequence {
   std::string device;

@@ -77,7 +77,7 @@ inline void check_finite_runs(const SampleSourceCase& source_case, Clock& clock)
   const KeptBlock begin = whole.blocks(first.id).front();
   const uint64_t resume = begin.sample_id + 1'234 * uint64_t{begin.axis.decimation};
   CollectingSink rest;
-  REQUIRE(source->start(rest, {{first.id, resume}}).ok());
+  REQUIRE(source->start(rest, {{first.id, {begin.axis, resume, begin.utc}}}).ok());
   for (const auto& device : devices) REQUIRE(rest.wait_for_event(device.id, device::SourceEvent::Kind::ended));
   source->stop();
   const KeptBlock again = rest.blocks(first.id).front();

@@ -261,14 +261,17 @@ TEST_CASE("settings: rules beyond types and ranges") {
 }
 
 TEST_CASE("settings: what a device cannot be is told with where it was given") {
-  CHECK(device_problem("source=joulescope") ==
-        "flag --device: source = \"joulescope\": this version cannot open instruments; must be simulated or replay");
+  CHECK(device_problem("source=joulescope,serial=1") ==
+        "flag --device: serial is for source simulated or replay, but source is joulescope: say devices = [\"js220-001122\"]");
+  CHECK(device_problem("devices=js220-*") == "flag --device: devices is for source joulescope, but source is simulated");
+  CHECK(device_problem("source=joulescope,devices=JS220-1")
+            .ends_with("must be device ids like js220-001122, or patterns like js220-* (a-z, 0-9, '-', '*')"));
   CHECK(device_problem("serial=ABC") == "flag --device: serial = \"ABC\": must be a-z, 0-9 and '-', at most 57");
   CHECK(device_problem("serial=") == "flag --device: serial = \"\": must be a text that is not empty");
   CHECK(device_problem("load=party") == "flag --device: load = \"party\": must be sleep-ble, cpu, constant or ranges");
   CHECK(device_problem("origin=tomorrow") ==
         "flag --device: origin = \"tomorrow\": must be a time like 2026-01-02T03:04:05.678Z (UTC) or @<seconds since 1970>");
-  CHECK(device_problem("packed=gpi7") == "flag --device: packed = \"gpi7\": must be of range, gpi0, gpi1, gpi2, gpi3");
+  CHECK(device_problem("packed=gpi7") == "flag --device: packed = \"gpi7\": must be of range, gpi0, gpi1, gpi2, gpi3, trigger");
   CHECK(device_problem("source=replay") == "flag --device: source replay needs current-file");
   CHECK(device_problem("source=replay,current-file=a") == "flag --device: source replay needs either voltage-file or voltage-v");
   CHECK(device_problem("source=replay,current-file=a,voltage-v=1,voltage-file=b") ==
@@ -279,7 +282,7 @@ TEST_CASE("settings: what a device cannot be is told with where it was given") {
   CHECK(device_problem("loop") == "flag --device: loop is for source replay, but source is simulated");
   CHECK(file_problems("[[device]]\nserial = \"1\"\n[[device]]\nserial = \"1\"\n") ==
         "F:3: device js220-1 is there already (F:1): set another serial");
-  CHECK(file_problems("[[device]]\nsource = \"joulescope\"\n") ==
-        "F:2: source = \"joulescope\": this version cannot open instruments; must be simulated or replay");
+  CHECK(file_problems("[[device]]\nsource = \"joulescope\"\ncurrent-range = \"off\"\n")
+            .starts_with("F:3: current-range = \"off\": must be"));
   CHECK(file_problems("[device]\nserial = \"1\"\n") == "F:2: device must be tables of the form [[device]]");
 }

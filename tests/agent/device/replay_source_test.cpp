@@ -81,7 +81,7 @@ void check_values(const Recording& recording, const std::vector<KeptBlock>& bloc
     }
 }
 
-std::unique_ptr<CollectingSink> run_unpaced(ReplayDevice settings, const std::map<std::string, uint64_t>& resume = {}) {
+std::unique_ptr<CollectingSink> run_unpaced(ReplayDevice settings, const joulespool::device::ResumePoints& resume = {}) {
   ManualClock clock;
   settings.unpaced = true;
   ReplaySource source(clock, {settings});
@@ -179,7 +179,7 @@ TEST_CASE("replay source: a loop goes on with its sample_ids") {
 
 TEST_CASE("replay source: unpaced goes on at resume") {
   const auto whole = run_unpaced(js220_event());
-  const auto rest = run_unpaced(js220_event(), {{"js220-001122", 7'001}});
+  const auto rest = run_unpaced(js220_event(), {{"js220-001122", {{}, 7'001, {}}}});
   CHECK(rest->blocks("js220-001122").front().sample_id == 7'002);
   CHECK(rest->samples("js220-001122") == 6'000 - 3'501);
   CHECK(rest->blocks("js220-001122").front().axis == whole->blocks("js220-001122").front().axis);
@@ -194,7 +194,7 @@ TEST_CASE("replay source: in real time it joins where the clock is") {
   settings.origin_utc_ns = clock.realtime_ns() - 3600 * ns_per_s;
   ReplaySource source(clock, {settings});
   CollectingSink sink;
-  REQUIRE(source.start(sink, {{"js220-001122", 0}}).ok());
+  REQUIRE(source.start(sink, {{"js220-001122", {}}}).ok());
   clock.advance(20 * ns_per_ms);
   REQUIRE(sink.wait_for_samples("js220-001122", 20'000));
   source.stop();

@@ -40,7 +40,7 @@ void check_values(const SimulatedDevice& settings, const std::vector<KeptBlock>&
 }
 
 // What an unpaced run of one device hands over.
-std::unique_ptr<CollectingSink> run_unpaced(SimulatedDevice settings, const std::map<std::string, uint64_t>& resume = {}) {
+std::unique_ptr<CollectingSink> run_unpaced(SimulatedDevice settings, const joulespool::device::ResumePoints& resume = {}) {
   ManualClock clock;
   settings.unpaced = true;
   SimulatedSource source(clock, {settings});
@@ -123,7 +123,7 @@ TEST_CASE("simulated source: with an origin, sample_id and life go on over resta
   for (int round = 0; round < 3; ++round) {
     SimulatedSource source(clock, {settings});
     CollectingSink sink;
-    REQUIRE(source.start(sink, {{"js220-7", 77}}).ok());  // an instrument cannot go back
+    REQUIRE(source.start(sink, {{"js220-7", {{}, 77, {}}}}).ok());  // an instrument cannot go back
     clock.advance(100 * ns_per_ms);
     REQUIRE(sink.wait_for_samples("js220-7", 900));
     source.stop();
@@ -210,12 +210,12 @@ TEST_CASE("simulated source: unpaced goes on at resume, within one life") {
   SimulatedDevice settings = slow("js220", "2");
   settings.duration_s = 0.5;
   const auto whole = run_unpaced(settings);
-  const auto rest = run_unpaced(settings, {{"js220-2", 100'001}, {"js220-3", 5}});
+  const auto rest = run_unpaced(settings, {{"js220-2", {{}, 100'001, {}}}, {"js220-3", {{}, 5, {}}}});
   CHECK(rest->blocks("js220-2").front().sample_id == 100'200);  // the next whole sample
   CHECK(rest->blocks("js220-2").back().sample_id_end == whole->blocks("js220-2").back().sample_id_end);
   CHECK(rest->blocks("js220-2").front().axis == whole->blocks("js220-2").front().axis);
   check_values(settings, rest->blocks("js220-2"));
-  CHECK(run_unpaced(settings, {{"js220-2", 1'000'000}})->samples("js220-2") == 0);
+  CHECK(run_unpaced(settings, {{"js220-2", {{}, 1'000'000, {}}}})->samples("js220-2") == 0);
 }
 
 TEST_CASE("simulated source: dropped samples are missing and the rest is as it would have been") {
