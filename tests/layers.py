@@ -41,6 +41,7 @@ LIBRARIES = {
     r"zstd": r"agent/codec/section\.cpp|agent/device/\w+\.cpp",
     r"toml\+\+|toml": r"agent/base/option_toml\.cpp",
     r"CLI/": r"agent/base/(option_cli|command_line)\.cpp|(agent|cloud-bridge)/cli/\w+\.(cpp|h)",
+    r"dlfcn|agent/device/joulescope_(abi|library|driver)": r"agent/device/joulescope_\w+\.(cpp|h)",
     r"curl/": r"cloud-bridge/sink/http_client\.cpp",
     r"openssl/": r"cloud-bridge/sink/sigv4\.cpp",
     r"google/protobuf|agent/wire/\w+\.pb\.h": r"agent/wire/\w+\.(cpp|h)",

@@ -45,7 +45,7 @@ void WaveBuffer::add(const OwnedBlock& block, size_t skip) {
   append_tail(run.p, block.p, skip);
   for (const OwnedBlock::Packed& packed : block.packed) {
     auto column =
-        std::find_if(run.packed.begin(), run.packed.end(), [&](const BitColumn& known) { return known.continues(packed.run); });
+        std::find_if(run.packed.begin(), run.packed.end(), [&](const signal::BitColumn& known) { return known.continues(packed.run); });
     if (column == run.packed.end()) column = run.packed.emplace(run.packed.end(), packed.run);
     column->append(packed.run);
   }
@@ -62,7 +62,7 @@ wire::ByteView WaveBuffer::encode(const Run& run, size_t first, size_t count, ui
   const uint64_t sample_id = run.sample_id + first * decimation;
   std::deque<wire::Bytes> bytes;
   std::vector<codec::PackedSignal> packed;
-  for (const BitColumn& column : run.packed) {
+  for (const signal::BitColumn& column : run.packed) {
     const signal::PackedRun slice = column.slice(sample_id, sample_id + count * decimation, bytes.emplace_back());
     if (slice.count > 0)
       packed.push_back({static_cast<uint8_t>(slice.signal), slice.bits, static_cast<uint32_t>(slice.sample_id - sample_id),
@@ -108,7 +108,7 @@ void WaveBuffer::take(uint64_t end, uint32_t decimation, size_t payload_bytes_ma
     drop_front(run.v, count);
     drop_front(run.p, count);
     run.sample_id += count * decimation;
-    for (BitColumn& column : run.packed) column.drop_before(run.sample_id);
+    for (signal::BitColumn& column : run.packed) column.drop_before(run.sample_id);
     return;
   }
 }

@@ -5,9 +5,9 @@
 #include <functional>
 #include <vector>
 
-#include "agent/app/bit_column.h"
 #include "agent/app/sample_ring.h"
 #include "agent/codec/samples.h"
+#include "agent/signal/bit_column.h"
 #include "agent/signal/window_accumulator.h"
 
 namespace joulespool::app {
@@ -35,7 +35,7 @@ class WaveBuffer {
     uint64_t sample_id = 0;
     std::vector<float> i, v, p;  // p is filled only if has_power
     bool has_power = false;
-    std::vector<BitColumn> packed;
+    std::vector<signal::BitColumn> packed;
   };
   void take_run(Run& run, size_t count, uint32_t decimation, size_t payload_bytes_max,
                 const std::function<void(const WavePiece&)>& give);

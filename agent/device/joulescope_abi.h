@@ -146,9 +146,11 @@ using Publish = int32_t (*)(Context* context, const char* topic, const Value* va
 using Query = int32_t (*)(Context* context, const char* topic, Value* value, uint32_t timeout_ms);
 using Subscribe = int32_t (*)(Context* context, const char* topic, uint8_t flags, OnValue call, void* user_data,
                               uint32_t timeout_ms);
+using Unsubscribe = int32_t (*)(Context* context, const char* topic, OnValue call, void* user_data, uint32_t timeout_ms);
 using ErrorText = const char* (*)(int32_t code);
 using LogInitialize = void (*)();
 using LogRegister = int32_t (*)(OnLog call, void* user_data);
+using LogFinalize = void (*)();
 using LogLevelSet = void (*)(int8_t level);
 
 }  // namespace joulespool::device::abi

@@ -44,6 +44,6 @@ struct InstrumentEntry {
 };
 // Opens each instrument that is there for a moment, without touching the state it is in. Takes up to 5 s a device. Not while
 // something streams from them: an instrument belongs to one process at a time. Errors: as start().
-Result<std::vector<InstrumentEntry>> list_instruments(const std::string& library, Clock& clock);
+Result<std::vector<InstrumentEntry>> list_instruments(const std::string& library);
 
 }  // namespace joulespool::device

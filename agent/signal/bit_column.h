@@ -5,27 +5,29 @@
 
 #include "agent/signal/sample_block.h"
 
-namespace joulespool::app {
+namespace joulespool::signal {
 
 // Elements of one packed signal, consecutive on the device's axis.
 class BitColumn {
  public:
-  explicit BitColumn(const signal::PackedRun& run)
+  explicit BitColumn(const PackedRun& run)
       : signal_(run.signal), bits_(run.bits), decimation_(run.decimation), sample_id_(run.sample_id) {}
 
   // True if `run` is of this signal and goes on where the column ends.
-  [[nodiscard]] bool continues(const signal::PackedRun& run) const;
-  void append(const signal::PackedRun& run);
+  [[nodiscard]] bool continues(const PackedRun& run) const;
+  void append(const PackedRun& run);
   // The elements with sample_ids in [first, end), packed from bit 0 on in `bytes` (which the result points to).
-  [[nodiscard]] signal::PackedRun slice(uint64_t first, uint64_t end, wire::Bytes& bytes) const;
+  [[nodiscard]] PackedRun slice(uint64_t first, uint64_t end, wire::Bytes& bytes) const;
   // Forgets elements before `sample_id`.
   void drop_before(uint64_t sample_id);
   [[nodiscard]] bool empty() const { return count_ == 0; }
+  [[nodiscard]] uint64_t sample_id() const { return sample_id_; }
+  [[nodiscard]] uint64_t sample_id_end() const { return sample_id_ + count_ * decimation_; }
 
  private:
   [[nodiscard]] uint64_t index_of(uint64_t sample_id) const;  // of the first element at or after it, at most count_
 
-  signal::SignalId signal_;
+  SignalId signal_;
   uint8_t bits_;
   uint32_t decimation_;
   uint64_t sample_id_;  // of element 0
@@ -33,4 +35,4 @@ class BitColumn {
   wire::Bytes bytes_;
 };
 
-}  // namespace joulespool::app
+}  // namespace joulespool::signal

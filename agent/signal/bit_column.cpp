@@ -1,8 +1,8 @@
-#include "agent/app/bit_column.h"
+#include "agent/signal/bit_column.h"
 
 #include <algorithm>
 
-namespace joulespool::app {
+namespace joulespool::signal {
 namespace {
 
 // Bits [first, first + count) of `from`, moved to bit 0; unused bits of the last byte are zero.
@@ -21,12 +21,12 @@ wire::Bytes extract_bits(wire::ByteView from, uint64_t first, uint64_t count) {
 
 }  // namespace
 
-bool BitColumn::continues(const signal::PackedRun& run) const {
+bool BitColumn::continues(const PackedRun& run) const {
   return run.signal == signal_ && run.bits == bits_ && run.decimation == decimation_ &&
          run.sample_id == sample_id_ + count_ * decimation_;
 }
 
-void BitColumn::append(const signal::PackedRun& run) {
+void BitColumn::append(const PackedRun& run) {
   const uint64_t used = count_ * bits_;
   const unsigned shift = used % 8;
   const size_t size = (run.count * run.bits + 7) / 8;
@@ -48,7 +48,7 @@ uint64_t BitColumn::index_of(uint64_t sample_id) const {
   return std::min(count_, (sample_id - sample_id_ + decimation_ - 1) / decimation_);
 }
 
-signal::PackedRun BitColumn::slice(uint64_t first, uint64_t end, wire::Bytes& bytes) const {
+PackedRun BitColumn::slice(uint64_t first, uint64_t end, wire::Bytes& bytes) const {
   const uint64_t from = index_of(first);
   const uint64_t to = std::max(from, index_of(end));
   bytes = from == to ? wire::Bytes{} : extract_bits(bytes_, from * bits_, (to - from) * bits_);
@@ -63,4 +63,4 @@ void BitColumn::drop_before(uint64_t sample_id) {
   count_ -= from;
 }
 
-}  // namespace joulespool::app
+}  // namespace joulespool::signal
