@@ -11,11 +11,60 @@ namespace {
 
 using nlohmann::json;
 
+std::string_view to_string(wire::UtcQuality quality) {
+  switch (quality) {
+    case wire::UtcQuality::unknown: return "unknown";
+    case wire::UtcQuality::unsynchronised: return "unsynchronised";
+    case wire::UtcQuality::host: return "host";
+    case wire::UtcQuality::instrument: return "instrument";
+  }
+  return "?";
+}
+
+json spread_json(int128 sum, float min, float max, uint64_t valid) {
+  return {{"mean", static_cast<double>(sum) / units_per_one / static_cast<double>(valid)}, {"min", min}, {"max", max}};
+}
+
+json live_json(const DeviceStatus& device) {
+  const wire::Window& live = device.live;
+  if (live.count == 0 || device.state != "streaming") return nullptr;
+  json shown = {{"duration_s", static_cast<double>(live.count) / device.axis.sample_rate_hz()},
+               {"samples", live.count},
+               {"valid", live.valid},
+               {"i", nullptr},
+               {"v", nullptr},
+               {"p", nullptr}};
+  if (live.valid == 0) return shown;
+  shown["i"] = spread_json(live.i_sum, live.i_min, live.i_max, live.valid);
+  shown["v"] = spread_json(live.v_sum, live.v_min, live.v_max, live.valid);
+  shown["p"] = spread_json(live.p_sum, live.p_min, live.p_max, live.valid);
+  return shown;
+}
+
+json gaps_json(const DeviceStatus& device) {
+  json gaps = json::object();
+  for (const auto& [reason, count] : device.gaps)
+    gaps[std::string(wire::to_string(reason))] = {{"records", count.records}, {"samples", count.samples}};
+  return gaps;
+}
+
+json cross_check_json(const signal::CrossCheckCounts& counts) {
+  return {{"compared", counts.compared},
+          {"skipped", counts.skipped},
+          {"beyond", counts.beyond},
+          {"charge_last", counts.charge_last},
+          {"charge_largest", counts.charge_largest},
+          {"energy_last", counts.energy_last},
+          {"energy_largest", counts.energy_largest}};
+}
+
 json device_json(const DeviceStatus& device, const SampleRing& ring) {
   const RingFill fill = ring.fill(device.device.id);
   return {{"id", device.device.id},
           {"source", device.source},
           {"state", device.state},
+          {"detail", device.detail},
+          {"firmware", device.firmware},
           {"sample_rate_hz", device.axis.counter_rate_hz == 0 ? 0 : device.axis.sample_rate_hz()},
           {"sample_id_end", device.sample_id_end},
           {"samples", device.totals.samples},
@@ -25,7 +74,14 @@ json device_json(const DeviceStatus& device, const SampleRing& ring) {
           {"power_w", device.power_w},
           {"ring_fill", fill.now},
           {"ring_peak", fill.peak},
-          {"overrun_samples", fill.samples_lost}};
+          {"overrun_samples", fill.samples_lost},
+          {"live", live_json(device)},
+          {"gaps", gaps_json(device)},
+          {"clock",
+           {{"quality", to_string(device.clock.quality)},
+            {"corrections", device.clock.corrections},
+            {"last_correction_ns", device.clock.last_correction_ns}}},
+          {"cross_check", cross_check_json(device.cross_check)}};
 }
 
 json spool_json(const AgentIdentity& identity, const WriterStatus& writer, int64_t utc_ns) {

@@ -19,7 +19,14 @@ struct AgentIdentity {
   uint64_t spool_budget_bytes = 0;
 };
 
-// JSON, version 1: {version, software, host, boot, online, uptime_s, devices[], spool{}, uplink{}}.
+// JSON, version 1 (keys are only ever added): {version, software, host, boot, online, uptime_s, devices[], spool{}, uplink{}}.
+// A device: id, source, state, detail (why it is in that state; ""), firmware (""), sample_rate_hz, sample_id_end, samples,
+// samples_lost, energy_units, charge_units, power_w, ring_fill, ring_peak, overrun_samples, and
+//   live: null unless streaming; {duration_s, samples, valid, i, v, p} over the last cut (spool.commit-window-ms),
+//     i (A), v (V), p (W): {mean, min, max}, or null if no sample had a number
+//   gaps: {reason: {records, samples}} of this run
+//   clock: {quality: unknown|unsynchronised|host|instrument, corrections, last_correction_ns}
+//   cross_check: {compared, skipped, beyond, charge_last, charge_largest, energy_last, energy_largest}: relative, 0.001 is 0.1 %
 std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring,
                         const uplink::UplinkStatus& uplink, Clock& clock);
 

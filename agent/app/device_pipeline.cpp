@@ -18,15 +18,16 @@ namespace {
 
 constexpr size_t windows_per_frame = 512;    // a stat frame is made at least this often; then halved until it fits
 constexpr size_t events_per_frame = 128;     // an event is some 100 bytes: far below any frame-size-max
-constexpr size_t events_pending_max = 4096;  // while the disk is full; beyond it notes are left out, gaps are joined
+// While the disk is full, or the axis is not known; beyond it notes are left out and gaps are joined.
+constexpr size_t events_pending_max = 4096;
 
 size_t index_of(Lane lane) { return static_cast<size_t>(lane) - 1; }
 
-// Extends the last event if `gap` goes on where that gap ended.
-bool joined(std::vector<Event>& events, const Gap& gap) {
-  auto* last = events.empty() ? nullptr : std::get_if<Gap>(&events.back());
+// Extends `last` if `gap` goes on where it ended. `any_detail`: whatever is said of them.
+bool joined(Event& last_event, const Gap& gap, bool any_detail) {
+  auto* last = std::get_if<Gap>(&last_event);
   if (last == nullptr || last->reason != gap.reason || last->axis != gap.axis || last->lane || gap.lane || last->open_ended ||
-      gap.open_ended || last->sample_id_end != gap.sample_id_first)
+      gap.open_ended || last->sample_id_end != gap.sample_id_first || !(any_detail || last->detail == gap.detail))
     return false;
   last->sample_id_end = gap.sample_id_end;
   last->utc_end_ns = gap.utc_end_ns;
@@ -34,30 +35,62 @@ bool joined(std::vector<Event>& events, const Gap& gap) {
   return true;
 }
 
+// Beyond events_pending_max: starts and stops are few, and give the others their place.
+bool is_dispensable(const Event& event) {
+  return std::holds_alternative<wire::DeviceNote>(event) || std::holds_alternative<wire::ClockCorrected>(event);
+}
+
+std::string comparison_text(const signal::Comparison& one, const char* what, const char* unit) {
+  const auto value = [&](int128 units) {
+    return format_si(static_cast<double>(units) / units_per_one, unit) + " (" + to_decimal(units) + ")";
+  };
+  return std::string(what) + " " + value(one.own) + " by its samples, " + value(one.instrument) + " by the instrument";
+}
+
 }  // namespace
 
 DevicePipeline::DevicePipeline(PipelineSettings settings, const std::optional<spool::DevicePosition>& stored,
                                const NextSeqs& next_seqs)
-    : settings_(std::move(settings)), next_seqs_(next_seqs) {
+    : settings_(std::move(settings)),
+      next_seqs_(next_seqs),
+      clock_watch_(settings_.clock_tolerance_ns),
+      cross_check_(settings_.cross_check_ppm) {
   if (!stored) return;
   ledger_ = signal::GapLedger(stored->axis, stored->sample_id_end, stored->utc);
   axis_ = stored->axis;
   utc_ = stored->utc;
   totals_ = stored->totals;
+  clock_watch_.resume(axis_, utc_);
 }
 
-void DevicePipeline::record(Event event) {
-  if (const auto* gap = std::get_if<Gap>(&event)) {
-    if (joined(events_, *gap)) return;
-  } else if (events_.size() >= events_pending_max) {
+void DevicePipeline::record(Event event) { record(Recorded{std::move(event), false}); }
+
+void DevicePipeline::record(Recorded recorded) {
+  const bool full = events_.size() >= events_pending_max;
+  if (const auto* gap = std::get_if<Gap>(&recorded.event)) {
+    if (!events_.empty() && joined(events_.back().event, *gap, full)) return;
+  } else if (full && is_dispensable(recorded.event)) {
     return;
   }
-  events_.push_back(std::move(event));
+  events_.push_back(std::move(recorded));
+}
+
+void DevicePipeline::note(const char* kind, const std::string& detail, bool told) {
+  record(Recorded{wire::DeviceNote{kind, detail, ledger_.sample_id_end()}, told});
+}
+
+void DevicePipeline::record_disagreement(const signal::Disagreement& found) {
+  record(wire::DeviceNote{"cross-check",
+                          comparison_text(found.charge, "charge", "C") + ", " + comparison_text(found.energy, "energy", "J") +
+                              "; units of 2^-31 in brackets; from sample_id " + std::to_string(found.sample_id_first) + " to " +
+                              std::to_string(found.sample_id_end),
+                          found.sample_id_end});
 }
 
 void DevicePipeline::begin_axis(const OwnedBlock& block) {
   if (!segments_.empty()) windows_.flush(segments_.back().windows);
   axis_ = block.axis;
+  cross_check_.begin(axis_);
   const uint64_t ticks = static_cast<uint64_t>(settings_.window_us) * axis_.counter_rate_hz / 1'000'000;
   const uint64_t window_ticks = std::max<uint64_t>(ticks / axis_.decimation, 1) * axis_.decimation;
   windows_ = signal::WindowAccumulator(window_ticks);
@@ -79,7 +112,9 @@ void DevicePipeline::add_windows(const OwnedBlock& block, size_t skip) {
   }
   const std::span<const float> power = block.p.empty() ? std::span<const float>(power_) : std::span<const float>(block.p);
   const signal::SampleSpan samples{block.sample_id, block.axis.decimation, block.i, block.v, power};
+  const signal::SampleSums before = windows_.sums();
   windows_.add(samples.part(skip, block.i.size() - skip), segments_.back().windows);
+  if (const auto found = cross_check_.on_samples(samples.part(skip, block.i.size() - skip), before)) record_disagreement(*found);
 }
 
 void DevicePipeline::add(const OwnedBlock& block) {
@@ -91,43 +126,78 @@ void DevicePipeline::add(const OwnedBlock& block) {
   view.v = block.v;
   const size_t skip = ledger_.repeated(view);
   const bool same_axis = started_ && ledger_.continues(block.axis);
+  const EndedAxis before{axis_, utc_, ledger_.sample_id_end()};
   for (Gap& gap : ledger_.on_block(view)) record(std::move(gap));
+  if (has_axis() && axis_ != block.axis && !events_.empty()) ended_axes_.push_back(before);
   if (!same_axis) begin_axis(block);
   if (segments_.empty()) segments_.push_back({axis_, block.utc, {}, {}, {}});
+  if (auto corrected = clock_watch_.on_block(axis_, block.sample_id, block.utc)) record(std::move(*corrected));
   utc_ = segments_.back().utc = block.utc;
   add_windows(block, skip);
   segments_.back().samples.insert(block.sample_id + skip * block.axis.decimation, view.sample_id_end());
   if (settings_.wave != WaveMode::off) segments_.back().wave.add(block, skip);
   pending_samples_ += block.i.size() - skip;
-  state_ = "streaming";
+  condition_.on_samples();
 }
 
-void DevicePipeline::add(const device::SourceEvent& event) {
+void DevicePipeline::add(const Overrun& overrun) {
+  ledger_.on_hole({overrun.axis, overrun.sample_id_first, overrun.sample_id_end, wire::GapReason::overrun, {}});
+}
+
+bool DevicePipeline::add(const device::SourceEvent& event) {
   using Kind = device::SourceEvent::Kind;
+  const bool news = condition_.on_event(event);
   switch (event.kind) {
-    case Kind::found: return record(wire::DeviceNote{"found", event.text, ledger_.sample_id_end()});
+    case Kind::gap:
+      ledger_.on_hole({event.gap.axis, event.gap.sample_id_first, event.gap.sample_id_end, event.gap.reason, event.gap.detail});
+      break;
+    case Kind::statistics: {
+      const device::InstrumentStatistics& of = event.statistics;
+      const auto found = cross_check_.on_statistics({of.sample_id_first, of.sample_id_end, of.charge, of.energy});
+      if (found) record_disagreement(*found);
+      break;
+    }
     case Kind::lost:
-      state_ = "lost";
       ledger_.on_device_lost();
-      return record(wire::DeviceNote{"lost", event.text, ledger_.sample_id_end()});
-    case Kind::gap: return record(event.gap);
-    case Kind::ended:
-      end(event.text);
-      state_ = "ended";
-      return;
-    case Kind::attached: return record(wire::DeviceNote{"attached", event.text, ledger_.sample_id_end()});
-    case Kind::trouble: return record(wire::DeviceNote{"trouble", event.text, ledger_.sample_id_end()});
-    case Kind::statistics: return;
-    case Kind::note: return record(wire::DeviceNote{"note", event.text, ledger_.sample_id_end()});
+      if (news) note("lost", event.text);
+      break;
+    case Kind::ended: end(event.text); break;
+    case Kind::attached:
+      if (news) note("attached", event.text);
+      break;
+    case Kind::trouble:
+      if (news) note("trouble", event.text, !has_axis());
+      break;
+    case Kind::found: note("found", event.text); break;
+    case Kind::note: note("note", event.text); break;
   }
+  return news;
 }
 
 void DevicePipeline::end(const std::string& reason) {
-  if (state_ == "ended") return;
+  if (std::exchange(ended_, true)) return;
   for (Gap& gap : ledger_.on_end()) record(std::move(gap));
   if (!segments_.empty()) windows_.flush(segments_.back().windows);
   if (!started_) return;
   record(wire::Stopped{reason, ledger_.sample_id_end(), {}});  // the totals are filled in when it is written
+}
+
+DeviceStatus DevicePipeline::status() const {
+  DeviceStatus status;
+  status.device = settings_.device;
+  status.source = settings_.source;
+  status.state = to_string(condition_.state());
+  status.detail = condition_.detail();
+  status.firmware = condition_.firmware();
+  status.axis = axis_;
+  status.sample_id_end = ledger_.sample_id_end();
+  status.totals = totals_;
+  if (live_.valid > 0) status.power_w = static_cast<double>(live_.p_sum) / units_per_one / static_cast<double>(live_.valid);
+  status.live = live_;
+  status.gaps = gaps_;
+  status.clock = {utc_.quality, clock_watch_.corrections(), clock_watch_.last_correction_ns()};
+  status.cross_check = cross_check_.counts();
+  return status;
 }
 
 size_t DevicePipeline::payload_bytes_max() const {
@@ -190,8 +260,13 @@ void DevicePipeline::cut_windows(const Segment& segment, std::span<const wire::W
   totals_.valid += header.valid;
   totals_.i_sum += header.i_sum;
   totals_.p_sum += header.p_sum;
-  if (header.valid > 0) power_w_ = static_cast<double>(header.p_sum) / units_per_one / static_cast<double>(header.valid);
   add_frame(std::move(header), payload, spool::FrameState::queued, cut);
+}
+
+void DevicePipeline::note_live(const std::vector<wire::Window>& windows) {
+  if (windows.empty()) return;
+  live_ = {};
+  for (const wire::Window& window : windows) live_.merge(window);
 }
 
 // Remembers the samples before `end` as the gaps they become if this cut is lost.
@@ -212,6 +287,7 @@ void DevicePipeline::note_lost_if(const Segment& segment, uint64_t end) {
 void DevicePipeline::cut_segment(Segment& segment, uint64_t end, const HostTime& now, Cut& cut) {
   note_lost_if(segment, end);
   segment.samples.erase_below(end);
+  note_live(segment.windows);
   cut_windows(segment, segment.windows, now, cut);
   segment.windows.clear();
   const auto state = settings_.wave == WaveMode::keep ? spool::FrameState::kept : spool::FrameState::queued;
@@ -230,7 +306,7 @@ void DevicePipeline::cut_segment(Segment& segment, uint64_t end, const HostTime&
 
 Cut DevicePipeline::cut(const HostTime& now, bool with_samples) {
   Cut cut;
-  in_flight_ = {next_seqs_, totals_, {}, {}};
+  in_flight_ = {next_seqs_, totals_, {}, {}, {}};
   for (size_t at = 0; with_samples && at < segments_.size(); ++at) {
     const bool last = at + 1 == segments_.size();
     const uint64_t end = last && windows_.open() ? windows_.open_first() : std::numeric_limits<uint64_t>::max();
@@ -244,54 +320,83 @@ Cut DevicePipeline::cut(const HostTime& now, bool with_samples) {
 
 // The events to write now. A gap inside the window that is still open waits for it: stored alone, it would overlap the gap
 // that a crash makes of that window's samples.
-std::vector<Event> DevicePipeline::take_events() {
-  std::vector<Event> now, later;
-  for (Event& event : events_) {
-    const auto* gap = std::get_if<Gap>(&event);
+std::vector<DevicePipeline::Recorded> DevicePipeline::take_events() {
+  std::vector<Recorded> now, later;
+  for (Recorded& recorded : events_) {
+    const auto* gap = std::get_if<Gap>(&recorded.event);
     const bool waits = gap != nullptr && !gap->lane && windows_.open() && gap->axis == axis_.life &&
                        gap->sample_id_first >= windows_.open_first();
-    (waits ? later : now).push_back(std::move(event));
+    (waits ? later : now).push_back(std::move(recorded));
   }
   events_ = std::move(later);
-  for (const Event& event : now)
-    if (const auto* gap = std::get_if<Gap>(&event); gap != nullptr && !gap->lane) totals_.samples_lost += gap->samples_lost;
-  for (Event& event : now)
-    if (auto* stopped = std::get_if<wire::Stopped>(&event)) stopped->totals = totals_;
+  for (const Recorded& recorded : now)
+    if (const auto* gap = std::get_if<Gap>(&recorded.event); gap != nullptr && !gap->lane)
+      totals_.samples_lost += gap->samples_lost;
+  for (Recorded& recorded : now)
+    if (auto* stopped = std::get_if<wire::Stopped>(&recorded.event)) stopped->totals = totals_;
   return now;
 }
 
+void DevicePipeline::cut_event_frame(std::span<const Recorded> events, const EndedAxis& of, const HostTime& now, Cut& cut) {
+  std::vector<Event> payload;
+  for (const Recorded& recorded : events) payload.push_back(recorded.event);
+  wire::FrameHeader header = this->header(Lane::event, of.axis, of.utc, now);
+  header.sample_id_first = header.sample_id_end = of.sample_id_end;
+  add_frame(std::move(header), wire::write_events(payload), spool::FrameState::queued, cut);
+}
+
+// A frame's events are of one axis: a start that another axis begins with begins a frame, too.
 void DevicePipeline::cut_events(const HostTime& now, Cut& cut) {
-  if (axis_.counter_rate_hz == 0) return;  // nothing is known of the device's axis yet: events wait for it
-  const std::vector<Event> events = take_events();
-  for (size_t at = 0; at < events.size(); at += events_per_frame) {
-    const auto first = events.begin() + static_cast<std::ptrdiff_t>(at);
-    const std::vector<Event> some(first, first + static_cast<std::ptrdiff_t>(std::min(events.size() - at, events_per_frame)));
-    wire::FrameHeader header = this->header(Lane::event, axis_, utc_, now);
-    header.sample_id_first = header.sample_id_end = ledger_.sample_id_end();
-    add_frame(std::move(header), wire::write_events(some), spool::FrameState::queued, cut);
+  if (!has_axis()) return;  // nothing is known of the device's axis yet: events wait for it
+  const std::vector<Recorded> events = take_events();
+  std::vector<EndedAxis> axes = std::exchange(ended_axes_, {});
+  in_flight_.ended_axes.insert(in_flight_.ended_axes.end(), axes.begin(), axes.end());
+  axes.push_back({axis_, utc_, ledger_.sample_id_end()});
+  const auto begins_axis = [&](const Recorded& recorded, size_t axis) {
+    const auto* started = std::get_if<wire::Started>(&recorded.event);
+    return started != nullptr && axis + 1 < axes.size() && started->axis == axes[axis + 1].axis.life;
+  };
+  size_t axis = 0;
+  for (size_t at = 0; at < events.size();) {
+    if (begins_axis(events[at], axis)) ++axis;
+    size_t count = 1;
+    while (count < events_per_frame && at + count < events.size() && !begins_axis(events[at + count], axis)) ++count;
+    cut_event_frame(std::span(events).subspan(at, count), axes[axis], now, cut);
+    at += count;
   }
   if (!cut.frames.empty()) cut.position = spool::DevicePosition{settings_.device, axis_, first_uncut(), utc_, totals_};
   in_flight_.events.insert(in_flight_.events.end(), events.begin(), events.end());
 }
 
-std::vector<Event> DevicePipeline::committed() { return std::exchange(in_flight_, {}).events; }
+std::vector<Event> DevicePipeline::committed() {
+  std::vector<Event> untold;
+  for (Recorded& recorded : std::exchange(in_flight_, {}).events) {
+    if (const auto* gap = std::get_if<Gap>(&recorded.event)) {
+      ++gaps_[gap->reason].records;
+      gaps_[gap->reason].samples += gap->samples_lost;
+    }
+    if (!recorded.told) untold.push_back(std::move(recorded.event));
+  }
+  return untold;
+}
 
 void DevicePipeline::lost(wire::GapReason reason, const std::string& detail) {
   InFlight back = std::exchange(in_flight_, {});
   next_seqs_ = back.seqs;
   totals_ = back.totals;
-  const std::vector<Event> later = std::exchange(events_, {});
-  for (Event& event : back.events) {
-    const auto* gap = std::get_if<Gap>(&event);
+  const std::vector<Recorded> later = std::exchange(events_, {});
+  ended_axes_.insert(ended_axes_.begin(), back.ended_axes.begin(), back.ended_axes.end());
+  for (Recorded& recorded : back.events) {
+    const auto* gap = std::get_if<Gap>(&recorded.event);
     if (gap != nullptr && gap->lane) continue;  // of frames that were to leave with this commit: they are still there
-    record(std::move(event));
+    record(std::move(recorded));
   }
   for (Gap& gap : back.samples) {
     gap.reason = reason;
     gap.detail = detail;
     record(std::move(gap));
   }
-  for (const Event& event : later) record(event);
+  for (const Recorded& recorded : later) record(recorded);
 }
 
 }  // namespace joulespool::app

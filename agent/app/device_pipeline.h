@@ -2,14 +2,21 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/app/device_condition.h"
+#include "agent/app/device_status.h"
 #include "agent/app/sample_ring.h"
 #include "agent/app/wave_buffer.h"
+#include "agent/base/clock.h"
+#include "agent/base/interval_set.h"
 #include "agent/codec/windows.h"
 #include "agent/config/settings.h"
+#include "agent/signal/clock_watch.h"
+#include "agent/signal/cross_check.h"
 #include "agent/signal/gap_ledger.h"
 #include "agent/signal/window_accumulator.h"
 #include "agent/spool/spool.h"
@@ -22,14 +29,18 @@ using config::WaveMode;
 struct PipelineSettings {
   std::string host;
   wire::DeviceIdentity device;
-  std::string source;  // simulated, replay, joulescope
+  std::string source;  // simulated, replay, joulescope, absent
   std::string boot;    // id of this run of the agent
   uint64_t epoch = 0;
   int64_t window_us = 1000;
   WaveMode wave = WaveMode::off;
   size_t frame_size_max_bytes = wire::frame_size_max_default;
   std::vector<wire::Label> labels;
+  int64_t clock_tolerance_ns = 5 * ns_per_ms;
+  double cross_check_ppm = 0;  // 0: off
 };
+constexpr const char* source_absent = "absent";          // of a device that only the spool knows
+constexpr const char* source_joulescope = "joulescope";  // of one that appears: no other source has hot plug
 
 using NextSeqs = std::array<uint64_t, 3>;  // of lanes event, stat, wave
 
@@ -52,8 +63,10 @@ class DevicePipeline {
   DevicePipeline(PipelineSettings settings, const std::optional<spool::DevicePosition>& stored, const NextSeqs& next_seqs);
 
   void add(const OwnedBlock& block);
-  void add(const device::SourceEvent& event);
-  void add(const Overrun& overrun) { ledger_.on_overrun(overrun.sample_id_first, overrun.sample_id_end); }
+  // Is it news for people? Trouble of a device without an axis has no frame yet to stand in: whoever adds it tells people at
+  // once, and committed() does not give it later.
+  bool add(const device::SourceEvent& event);
+  void add(const Overrun& overrun);
   // Something for lane event: a gap that was found elsewhere, say.
   void record(wire::Event event);
   // Nothing more comes in this run: the next cut takes everything, and says so.
@@ -63,21 +76,21 @@ class DevicePipeline {
   Cut cut(const HostTime& now, bool with_samples = true);
   // Adds frames for events recorded since cut() to that cut.
   void cut_events(const HostTime& now, Cut& cut);
-  // The last cut is stored. Gives its events, for whoever wants to tell people.
+  // The last cut is stored. Gives its events, for whoever wants to tell people (except those that were told before).
   std::vector<wire::Event> committed();
   // The last cut could not be stored: its samples become a gap, its numbers are used again. Gap records of single lanes are
   // forgotten: the frames they are about did not leave either.
   void lost(wire::GapReason reason, const std::string& detail);
 
   [[nodiscard]] size_t pending_samples() const { return pending_samples_; }
-  [[nodiscard]] const wire::Totals& totals() const { return totals_; }
   [[nodiscard]] const wire::DeviceIdentity& device() const { return settings_.device; }
-  [[nodiscard]] const wire::TimeAxis& axis() const { return axis_; }
-  [[nodiscard]] uint64_t sample_id_end() const { return ledger_.sample_id_end(); }
+  // Is its counter known? Without it no frame can be made.
+  [[nodiscard]] bool has_axis() const { return axis_.counter_rate_hz != 0; }
+  [[nodiscard]] const wire::Totals& totals() const { return totals_; }
   [[nodiscard]] const std::string& source() const { return settings_.source; }
-  [[nodiscard]] const std::string& state() const { return state_; }  // waiting, streaming, lost, ended
-  // Mean power over the last cut that had samples, W.
-  [[nodiscard]] double power_w() const { return power_w_; }
+  // A device known from earlier runs has come back: this source has it now.
+  void set_source(const std::string& source) { settings_.source = source; }
+  [[nodiscard]] DeviceStatus status() const;
 
  private:
   // Windows and samples of one axis.
@@ -88,22 +101,38 @@ class DevicePipeline {
     IntervalSet samples;  // whose windows are not cut yet
     WaveBuffer wave;
   };
+  struct Recorded {
+    wire::Event event;
+    bool told = false;  // to people, already
+  };
+  // An axis that is over, while events of its time wait: they go into frames of their own.
+  struct EndedAxis {
+    wire::TimeAxis axis;
+    wire::UtcMap utc;
+    uint64_t sample_id_end = 0;
+  };
   struct InFlight {
     NextSeqs seqs{};
     wire::Totals totals;
-    std::vector<wire::Event> events;
+    std::vector<Recorded> events;
+    std::vector<EndedAxis> ended_axes;
     std::vector<wire::Gap> samples;  // what becomes of the cut's samples if it is lost
   };
 
   void begin_axis(const OwnedBlock& block);
   void add_windows(const OwnedBlock& block, size_t skip);
+  void record(Recorded recorded);
+  void record_disagreement(const signal::Disagreement& found);
+  void note(const char* kind, const std::string& detail, bool told = false);
   void cut_segment(Segment& segment, uint64_t end, const HostTime& now, Cut& cut);
   void cut_windows(const Segment& segment, std::span<const wire::Window> windows, const HostTime& now, Cut& cut);
   void add_frame(wire::FrameHeader header, wire::ByteView payload, spool::FrameState state, Cut& cut);
   [[nodiscard]] wire::FrameHeader header(wire::Lane lane, const wire::TimeAxis& axis, const wire::UtcMap& utc,
                                          const HostTime& now) const;
+  void note_live(const std::vector<wire::Window>& windows);
   void note_lost_if(const Segment& segment, uint64_t end);
-  [[nodiscard]] std::vector<wire::Event> take_events();
+  [[nodiscard]] std::vector<Recorded> take_events();
+  void cut_event_frame(std::span<const Recorded> events, const EndedAxis& of, const HostTime& now, Cut& cut);
   [[nodiscard]] size_t payload_bytes_max() const;
   [[nodiscard]] uint64_t first_uncut() const { return windows_.open() ? windows_.open_first() : ledger_.sample_id_end(); }
 
@@ -114,15 +143,20 @@ class DevicePipeline {
   wire::TimeAxis axis_;
   wire::UtcMap utc_;
   std::vector<Segment> segments_;
-  std::vector<wire::Event> events_;
+  std::vector<Recorded> events_;
+  std::vector<EndedAxis> ended_axes_;
   wire::Totals totals_;
   InFlight in_flight_;
   codec::WindowEncoder window_encoder_;
   std::vector<float> power_;  // of the block at hand
   size_t pending_samples_ = 0;
   bool started_ = false;
-  std::string state_ = "waiting";
-  double power_w_ = 0;
+  bool ended_ = false;
+  DeviceCondition condition_;
+  signal::ClockWatch clock_watch_;
+  signal::CrossCheck cross_check_;
+  wire::Window live_;  // of the last cut that had samples
+  std::map<wire::GapReason, GapCount> gaps_;
 };
 
 }  // namespace joulespool::app

@@ -128,39 +128,54 @@ class Agent {
     made.wave = settings_.wave_mode;
     made.frame_size_max_bytes = settings_.frame_size_max_bytes;
     made.labels = settings_.labels;
+    made.clock_tolerance_ns = settings_.capture_clock_tolerance_us * ns_per_us;
+    made.cross_check_ppm = settings_.capture_cross_check_ppm;
     return made;
   }
 
-  // A pipeline for every device that delivers now, and for every other one that the spool knows: its frames may still be
-  // lost, and only it can say so.
+  [[nodiscard]] std::unique_ptr<DevicePipeline> make_pipeline(const wire::DeviceIdentity& device, const std::string& source,
+                                                              const std::optional<spool::DevicePosition>& stored) const {
+    return std::make_unique<DevicePipeline>(pipeline_settings(device, source), stored, next_seqs(*spool_, device.id));
+  }
+
+  // Of an instrument that appears: its model's full rate.
+  [[nodiscard]] size_t room_of(const std::string& device) const {
+    config::DeviceSettings appearing;
+    appearing.identity.model = device.substr(0, device.find('-'));
+    return ring_samples(settings_, appearing);
+  }
+
+  // A pipeline for every device that is known to deliver, and for every other one that the spool knows: it may appear, its
+  // frames may still be lost, and only its pipeline can say so. Instruments that nobody knows get theirs when they appear.
   Status make_writer() {
     const auto positions = spool_->positions();
     if (!positions) return positions.error();
     std::map<std::string, spool::DevicePosition> stored;
-    for (const spool::DevicePosition& position : *positions) stored.emplace(position.device.id, position);
+    for (const spool::DevicePosition& position : *positions) {
+      stored.emplace(position.device.id, position);
+      resume_[position.device.id] = {position.axis, position.sample_id_end, position.utc};
+    }
     std::vector<std::unique_ptr<DevicePipeline>> pipelines;
     std::map<std::string, size_t> rooms;
     for (const config::DeviceSettings& device : settings_.devices) {
+      if (device.source == config::SourceKind::joulescope) continue;
       const std::string& id = device.identity.id;
       rooms[id] = ring_samples(settings_, device);
       const auto at = stored.find(id);
-      const auto position = at == stored.end() ? std::nullopt : std::optional(at->second);
-      if (position) resume_[id] = {position->axis, position->sample_id_end, position->utc};
       const std::string source = device.source == config::SourceKind::simulated ? "simulated" : "replay";
-      pipelines.push_back(
-          std::make_unique<DevicePipeline>(pipeline_settings(device.identity, source), position, next_seqs(*spool_, id)));
+      pipelines.push_back(make_pipeline(device.identity, source, at == stored.end() ? std::nullopt : std::optional(at->second)));
       stored.erase(id);
     }
-    for (const auto& [id, position] : stored)
-      pipelines.push_back(
-          std::make_unique<DevicePipeline>(pipeline_settings(position.device, "absent"), position, next_seqs(*spool_, id)));
-    ring_ = std::make_unique<SampleRing>(std::move(rooms));
-    writer_ =
-        std::make_unique<Writer>(WriterSettings{settings_.spool.commit_window_ms}, clock_, *ring_, *spool_, std::move(pipelines),
-                                 Writer::Listener{[this] { uplink_->frames_committed(); },
-                                                  [this](const std::string& device, const wire::Event& event) {
-                                                    uplink_->publish_event(wire::event_message(device, event));
-                                                  }});
+    for (const auto& [id, position] : stored) pipelines.push_back(make_pipeline(position.device, source_absent, position));
+    ring_ = std::make_unique<SampleRing>(std::move(rooms), [this](const std::string& device) { return room_of(device); });
+    Writer::Listener listener;
+    listener.committed = [this] { uplink_->frames_committed(); };
+    listener.event = [this](const std::string& device, const wire::Event& event) {
+      uplink_->publish_event(wire::event_message(device, event));
+    };
+    writer_ = std::make_unique<Writer>(
+        WriterSettings{settings_.spool.commit_window_ms}, clock_, *ring_, *spool_, std::move(pipelines), std::move(listener),
+        [this](const wire::DeviceIdentity& device) { return make_pipeline(device, source_joulescope, std::nullopt); });
     return {};
   }
 

@@ -12,6 +12,45 @@ namespace {
 // A commit is made early when this much waits: 4 Mi samples are 32 MiB of i and v.
 constexpr size_t pending_samples_max = 4 * 1024 * 1024;
 
+// Names that cannot be a device's: so many are remembered, to say each once.
+constexpr size_t refused_max = 100;
+
+// Who the device is, if nobody says: "js220-001122" is js220, 001122.
+wire::DeviceIdentity identity_of(const RingItem& item) {
+  const auto* event = std::get_if<device::SourceEvent>(&item.what);
+  if (event != nullptr && event->identity.id == item.device) return event->identity;
+  const size_t dash = item.device.find('-');
+  if (dash == std::string::npos) return {item.device, item.device, ""};
+  return {item.device, item.device.substr(0, dash), item.device.substr(dash + 1)};
+}
+
+struct LogName {
+  LogLevel level;
+  const char* name;
+};
+
+std::optional<LogName> log_name(device::SourceEvent::Kind kind) {
+  using Kind = device::SourceEvent::Kind;
+  switch (kind) {
+    case Kind::attached: return LogName{LogLevel::info, "device_attached"};
+    case Kind::found: return LogName{LogLevel::info, "device_found"};
+    case Kind::lost: return LogName{LogLevel::warning, "device_lost"};
+    case Kind::trouble: return LogName{LogLevel::warning, "device_troubled"};
+    case Kind::ended: return LogName{LogLevel::info, "device_ended"};
+    case Kind::note: return LogName{LogLevel::info, "device_noted"};
+    case Kind::gap:
+    case Kind::statistics: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void log_device_event(const std::string& device, const device::SourceEvent& event) {
+  const auto as = log_name(event.kind);
+  if (!as) return;
+  if (event.firmware.empty()) log_event(as->level, as->name, {{"device", device}, {"detail", event.text}});
+  else log_event(as->level, as->name, {{"device", device}, {"firmware", event.firmware}, {"detail", event.text}});
+}
+
 void move_frames(Cut& from, spool::Commit& to) {
   for (spool::NewFrame& frame : from.frames) to.frames.push_back(std::move(frame));
   from.frames.clear();
@@ -20,13 +59,14 @@ void move_frames(Cut& from, spool::Commit& to) {
 }  // namespace
 
 Writer::Writer(WriterSettings settings, Clock& clock, SampleRing& ring, spool::SpoolWriter& spool,
-               std::vector<std::unique_ptr<DevicePipeline>> pipelines, Listener listener)
+               std::vector<std::unique_ptr<DevicePipeline>> pipelines, Listener listener, PipelineFactory make_pipeline)
     : settings_(settings),
       clock_(clock),
       ring_(ring),
       spool_(spool),
       pipelines_(std::move(pipelines)),
-      listener_(std::move(listener)) {
+      listener_(std::move(listener)),
+      make_pipeline_(std::move(make_pipeline)) {
   update_status();
 }
 
@@ -42,10 +82,42 @@ size_t Writer::pending_samples() const {
   return count;
 }
 
+// A device that nobody announced gets its pipeline; nullptr: it has no name that a frame could carry.
+DevicePipeline* Writer::appear(const RingItem& item) {
+  if (!make_pipeline_ || !wire::is_valid_id(item.device)) {
+    if (const auto* event = std::get_if<device::SourceEvent>(&item.what)) log_device_event(item.device, *event);
+    else if (refused_.size() < refused_max && refused_.insert(item.device).second)
+      log_event(LogLevel::error, "device_refused", {{"device", item.device}});
+    return nullptr;
+  }
+  pipelines_.push_back(make_pipeline_(identity_of(item)));
+  return pipelines_.back().get();
+}
+
+DevicePipeline* Writer::pipeline_of(const RingItem& item) {
+  DevicePipeline* const known = pipeline(item.device);
+  if (known == nullptr) return appear(item);
+  if (known->source() == source_absent) known->set_source(source_joulescope);
+  return known;
+}
+
+void Writer::add(DevicePipeline& to, const device::SourceEvent& event) {
+  const bool news = to.add(event);
+  if (!news) return;
+  const std::string& device = to.device().id;
+  log_device_event(device, event);
+  if (event.kind == device::SourceEvent::Kind::trouble && !to.has_axis())
+    listener_.event(device, wire::DeviceNote{"trouble", event.text, 0});
+}
+
 void Writer::add(RingItem& item) {
-  DevicePipeline* to = pipeline(item.device);
-  if (to == nullptr) return;  // a device that was not announced; the sources' contract excludes it
-  std::visit([&](const auto& what) { to->add(what); }, item.what);
+  DevicePipeline* const to = pipeline_of(item);
+  if (to == nullptr) return;
+  if (const auto* event = std::get_if<device::SourceEvent>(&item.what)) return add(*to, *event);
+  if (const auto* overrun = std::get_if<Overrun>(&item.what)) return to->add(*overrun);
+  auto& block = std::get<OwnedBlock>(item.what);
+  to->add(block);
+  ring_.recycle(item.device, std::move(block));
 }
 
 void Writer::wait_for_samples(int64_t deadline_ns, const std::stop_token& stop) {
@@ -208,9 +280,7 @@ void Writer::update_status() {
   const std::lock_guard lock(mutex_);
   if (usage) status_.usage = std::move(*usage);
   status_.devices.clear();
-  for (const auto& pipeline : pipelines_)
-    status_.devices.push_back({pipeline->device(), pipeline->source(), pipeline->state(), pipeline->axis(),
-                               pipeline->sample_id_end(), pipeline->totals(), pipeline->power_w()});
+  for (const auto& pipeline : pipelines_) status_.devices.push_back(pipeline->status());
 }
 
 WriterStatus Writer::status() const {

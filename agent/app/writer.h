@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -15,16 +16,6 @@
 #include "agent/spool/spool.h"
 
 namespace joulespool::app {
-
-struct DeviceStatus {
-  wire::DeviceIdentity device;
-  std::string source;
-  std::string state;
-  wire::TimeAxis axis;
-  uint64_t sample_id_end = 0;
-  wire::Totals totals;
-  double power_w = 0;
-};
 
 struct WriterStatus {
   std::vector<DeviceStatus> devices;
@@ -39,15 +30,20 @@ struct WriterSettings {
   uint64_t budget_bytes = 0;
 };
 
+// For a device that nobody announced; called on the writer's thread.
+using PipelineFactory = std::function<std::unique_ptr<DevicePipeline>(const wire::DeviceIdentity& device)>;
+
 // run() is called on one thread; the other members on any.
 class Writer {
  public:
   struct Listener {
     std::function<void()> committed;  // the spool has changed: new frames, or acked ones gone
-    std::function<void(const std::string& device, const wire::Event& event)> event;  // is stored now: for people
+    // Is stored now, or cannot be because nothing is known of the device but its trouble: for people.
+    std::function<void(const std::string& device, const wire::Event& event)> event;
   };
+  // Without a factory items of devices that have no pipeline are dropped.
   Writer(WriterSettings settings, Clock& clock, SampleRing& ring, spool::SpoolWriter& spool,
-         std::vector<std::unique_ptr<DevicePipeline>> pipelines, Listener listener);
+         std::vector<std::unique_ptr<DevicePipeline>> pipelines, Listener listener, PipelineFactory make_pipeline = {});
 
   // Until stop is requested; then takes what is still in the ring, ends all devices and commits for the last time.
   // Error: damaged (the spool's database is; opening it anew moves it aside).
@@ -75,6 +71,7 @@ class Writer {
   enum class Outcome { stored, refused, unknown };
 
   void add(RingItem& item);
+  void add(DevicePipeline& to, const device::SourceEvent& event);
   void wait_for_samples(int64_t deadline_ns, const std::stop_token& stop);
   void commit();
   Outcome attempt(spool::Commit commit, bool with_samples);
@@ -87,6 +84,8 @@ class Writer {
   void update_status();
   [[nodiscard]] size_t pending_samples() const;
   [[nodiscard]] DevicePipeline* pipeline(const std::string& device);
+  [[nodiscard]] DevicePipeline* pipeline_of(const RingItem& item);
+  DevicePipeline* appear(const RingItem& item);
   [[nodiscard]] HostTime now() { return {clock_.realtime_ns(), clock_.monotonic_ns()}; }
 
   const WriterSettings settings_;
@@ -95,6 +94,8 @@ class Writer {
   spool::SpoolWriter& spool_;
   std::vector<std::unique_ptr<DevicePipeline>> pipelines_;
   Listener listener_;
+  PipelineFactory make_pipeline_;
+  std::set<std::string> refused_;  // devices that were said to be impossible, once each
   Inbox applying_;  // taken from inbox_, until a commit with it went well
   // A commit of which an I/O error hides whether it is stored. It is tried until that is known, because its numbers must not be
   // used for something else; meanwhile samples wait in the ring.

@@ -149,6 +149,8 @@ Settings to_settings(const Options& options) {
   settings.stat_window_us = options.integer("stat.window-us");
   settings.wave_mode = to_wave_mode(options.text("wave.mode"));
   settings.capture_ring_ms = options.integer("capture.ring-ms");
+  settings.capture_clock_tolerance_us = options.integer("capture.clock-tolerance-us");
+  settings.capture_cross_check_ppm = static_cast<double>(options.integer("capture.cross-check-ppm"));
   settings.driver_library = options.text("driver.library");
   settings.mqtt.uri = options.text("mqtt.uri");
   settings.mqtt.client_id = options.text("mqtt.client-id");

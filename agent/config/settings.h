@@ -48,6 +48,8 @@ struct Settings {
   int64_t stat_window_us = 0;
   WaveMode wave_mode = WaveMode::off;
   int64_t capture_ring_ms = 0;  // between a source and the writer
+  int64_t capture_clock_tolerance_us = 0;
+  double capture_cross_check_ppm = 0;  // 0: off
   struct {
     std::string uri, client_id, username, password;
     int keep_alive_s = 0;

@@ -30,13 +30,22 @@ wire::Window summarise(const SampleSpan& samples) {
   return window;
 }
 
+void SampleSums::add(const wire::Window& window) {
+  count += window.count;
+  valid += window.valid;
+  i += window.i_sum;
+  p += window.p_sum;
+}
+
 void WindowAccumulator::add(SampleSpan samples, std::vector<wire::Window>& out) {
   while (!samples.i.empty()) {
     const uint64_t end = window_end(samples.sample_id);
     if (window_.count > 0 && window_end(window_.sample_id_first) != end) flush(out);  // a gap led into a later window
     const size_t room = (end - samples.sample_id + samples.decimation - 1) / samples.decimation;
     const size_t count = std::min(room, samples.i.size());
-    window_.merge(summarise(samples.part(0, count)));
+    const wire::Window part = summarise(samples.part(0, count));
+    sums_.add(part);
+    window_.merge(part);
     if (count == room) flush(out);
     samples = samples.part(count, samples.i.size() - count);
   }

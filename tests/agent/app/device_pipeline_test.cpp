@@ -49,7 +49,7 @@ TEST_CASE("pipeline: over drops, overruns, failed commits and crashes every samp
       } else if (what < 75) {
         tick += decimation * (1 + random() % 5000);  // the instrument drops
       } else if (what < 78) {
-        pipeline->add(app::Overrun{tick, tick + count * decimation});
+        pipeline->add(app::Overrun{5, tick, tick + count * decimation});
         tick += count * decimation;
       } else if (what < 80) {
         pipeline = std::make_unique<DevicePipeline>(settings(app::WaveMode::upload), store.position, store.next);  // killed

@@ -26,6 +26,12 @@ struct Source {
   }
 };
 
+device::SourceEvent event(device::SourceEvent::Kind kind) {
+  device::SourceEvent event;
+  event.kind = kind;
+  return event;
+}
+
 }  // namespace
 
 TEST_CASE("ring: a block is copied, so the source may use its memory again") {
@@ -65,7 +71,7 @@ TEST_CASE("ring: an overrun that no block follows comes with the device's next e
   SampleRing ring({{"a", 10}});
   ring.on_samples("a", Source(0, 10).block);
   ring.on_samples("a", Source(10, 10).block);
-  ring.on_event("a", {device::SourceEvent::Kind::ended, {}, "done"});
+  ring.on_event("a", event(device::SourceEvent::Kind::ended));
   CHECK(std::holds_alternative<OwnedBlock>(ring.pop_until(soon())->what));
   CHECK(std::holds_alternative<Overrun>(ring.pop_until(soon())->what));
   CHECK(std::holds_alternative<device::SourceEvent>(ring.pop_until(soon())->what));
@@ -78,7 +84,7 @@ TEST_CASE("ring: a source that can wait loses nothing to a slow writer") {
       while (!ring.wait_for_room("a", 40, std::chrono::milliseconds(100))) continue;
       ring.on_samples("a", Source(id, 40).block);
     }
-    ring.on_event("a", {device::SourceEvent::Kind::ended, {}, ""});
+    ring.on_event("a", event(device::SourceEvent::Kind::ended));
   });
   uint64_t expected = 0;
   for (bool ended = false; !ended;) {

@@ -72,6 +72,8 @@ TEST_CASE("signal: the same samples give the same windows however they were chop
     many.add(samples.span(1234, 2).part(at, count), chopped);
     at += count;
   }
+  CHECK(one.sums() == many.sums());
+  CHECK(many.sums().count == 20000);  // also of the window that is still open
   many.flush(chopped);
   CHECK(whole == chopped);
   CHECK(whole.size() == 21);  // 1234..41234 touches windows 0 to 20
