@@ -29,11 +29,11 @@ json live_json(const DeviceStatus& device) {
   const wire::Window& live = device.live;
   if (live.count == 0 || device.state != "streaming") return nullptr;
   json shown = {{"duration_s", static_cast<double>(live.count) / device.axis.sample_rate_hz()},
-               {"samples", live.count},
-               {"valid", live.valid},
-               {"i", nullptr},
-               {"v", nullptr},
-               {"p", nullptr}};
+                {"samples", live.count},
+                {"valid", live.valid},
+                {"i", nullptr},
+                {"v", nullptr},
+                {"p", nullptr}};
   if (live.valid == 0) return shown;
   shown["i"] = spread_json(live.i_sum, live.i_min, live.i_max, live.valid);
   shown["v"] = spread_json(live.v_sum, live.v_min, live.v_max, live.valid);

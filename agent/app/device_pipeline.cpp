@@ -16,8 +16,8 @@ using wire::Lane;
 
 namespace {
 
-constexpr size_t windows_per_frame = 512;    // a stat frame is made at least this often; then halved until it fits
-constexpr size_t events_per_frame = 128;     // an event is some 100 bytes: far below any frame-size-max
+constexpr size_t windows_per_frame = 512;  // a stat frame is made at least this often; then halved until it fits
+constexpr size_t events_per_frame = 128;   // an event is some 100 bytes: far below any frame-size-max
 // While the disk is full, or the axis is not known; beyond it notes are left out and gaps are joined.
 constexpr size_t events_pending_max = 4096;
 

@@ -9,38 +9,18 @@
 
 #include "agent/app/device_condition.h"
 #include "agent/app/device_status.h"
+#include "agent/app/pipeline_settings.h"
 #include "agent/app/sample_ring.h"
 #include "agent/app/wave_buffer.h"
-#include "agent/base/clock.h"
 #include "agent/base/interval_set.h"
 #include "agent/codec/windows.h"
-#include "agent/config/settings.h"
 #include "agent/signal/clock_watch.h"
 #include "agent/signal/cross_check.h"
 #include "agent/signal/gap_ledger.h"
 #include "agent/signal/window_accumulator.h"
 #include "agent/spool/spool.h"
-#include "agent/wire/frame.h"
 
 namespace joulespool::app {
-
-using config::WaveMode;
-
-struct PipelineSettings {
-  std::string host;
-  wire::DeviceIdentity device;
-  std::string source;  // simulated, replay, joulescope, absent
-  std::string boot;    // id of this run of the agent
-  uint64_t epoch = 0;
-  int64_t window_us = 1000;
-  WaveMode wave = WaveMode::off;
-  size_t frame_size_max_bytes = wire::frame_size_max_default;
-  std::vector<wire::Label> labels;
-  int64_t clock_tolerance_ns = 5 * ns_per_ms;
-  double cross_check_ppm = 0;  // 0: off
-};
-constexpr const char* source_absent = "absent";          // of a device that only the spool knows
-constexpr const char* source_joulescope = "joulescope";  // of one that appears: no other source has hot plug
 
 using NextSeqs = std::array<uint64_t, 3>;  // of lanes event, stat, wave
 

@@ -32,9 +32,9 @@ struct DeviceStatus {
   wire::TimeAxis axis;
   uint64_t sample_id_end = 0;
   wire::Totals totals;
-  double power_w = 0;                          // mean over the last cut that had samples
-  wire::Window live;                           // all samples of that cut; count 0: none yet
-  std::map<wire::GapReason, GapCount> gaps;    // stored in this run
+  double power_w = 0;                        // mean over the last cut that had samples
+  wire::Window live;                         // all samples of that cut; count 0: none yet
+  std::map<wire::GapReason, GapCount> gaps;  // stored in this run
   ClockStatus clock;
   signal::CrossCheckCounts cross_check;
 };

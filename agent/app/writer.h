@@ -96,7 +96,7 @@ class Writer {
   Listener listener_;
   PipelineFactory make_pipeline_;
   std::set<std::string> refused_;  // devices that were said to be impossible, once each
-  Inbox applying_;  // taken from inbox_, until a commit with it went well
+  Inbox applying_;                 // taken from inbox_, until a commit with it went well
   // A commit of which an I/O error hides whether it is stored. It is tried until that is known, because its numbers must not be
   // used for something else; meanwhile samples wait in the ring.
   std::optional<spool::Commit> unknown_;

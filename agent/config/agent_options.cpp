@@ -31,10 +31,12 @@ OptionTable make_table() {
              "Samples at full rate: not stored, kept on this machine while there is room, or uploaded."),
       integer("capture.ring-ms", "ms", 2000, 100, 60000,
               "How much of a device's samples may wait in memory for the writer. What does not fit is an overrun gap."),
-      integer("capture.clock-tolerance-us", "us", 5000, 1, 1e9,
-              "A device's map from samples to UTC moves a little all the time; a correction is recorded when it adds up to more."),
+      integer(
+          "capture.clock-tolerance-us", "us", 5000, 1, 1e9,
+          "A device's map from samples to UTC moves a little all the time; a correction is recorded when it adds up to more."),
       integer("capture.cross-check-ppm", "ppm", 1000, 0, 1e6,
-              "The instrument's own charge and energy may differ from those of its samples by so much before an event says so; 0: off."),
+              "The instrument's own charge and energy may differ from those of its samples by so much before an event says so; "
+              "0: off."),
       text("driver.library", "",
            "Path of the Joulescope driver libjsdrv.so (docs/joulescope.md). Empty: where the system's loader finds it."),
       text("mqtt.uri", "tcp://127.0.0.1:1883", "The broker: tcp://host:port.", rows::check_tcp_uri),

@@ -21,7 +21,8 @@ void ClockWatch::resume(const wire::TimeAxis& axis, const wire::UtcMap& told) {
   told_ = told;
 }
 
-std::optional<wire::ClockCorrected> ClockWatch::on_block(const wire::TimeAxis& axis, uint64_t sample_id, const wire::UtcMap& map) {
+std::optional<wire::ClockCorrected> ClockWatch::on_block(const wire::TimeAxis& axis, uint64_t sample_id,
+                                                         const wire::UtcMap& map) {
   if (life_ != axis.life) {
     resume(axis, map);
     return std::nullopt;

@@ -92,9 +92,11 @@ std::optional<Disagreement> CrossCheck::on_samples(const SampleSpan& samples, co
 
 std::optional<Disagreement> CrossCheck::settle(const InstrumentSpan& span) {
   while (!marks_.empty() && marks_.front().sample_id < span.sample_id_first) marks_.pop_front();
-  const bool known = marks_.size() >= 2 && marks_[0].sample_id == span.sample_id_first && marks_[1].sample_id == span.sample_id_end;
+  const bool known =
+      marks_.size() >= 2 && marks_[0].sample_id == span.sample_id_first && marks_[1].sample_id == span.sample_id_end;
   const uint64_t samples = (span.sample_id_end - span.sample_id_first) / axis_.decimation;
-  if (!known || marks_[1].sums.count - marks_[0].sums.count != samples || marks_[1].sums.valid - marks_[0].sums.valid != samples) {
+  if (!known || marks_[1].sums.count - marks_[0].sums.count != samples ||
+      marks_[1].sums.valid - marks_[0].sums.valid != samples) {
     ++counts_.skipped;
     return std::nullopt;
   }
@@ -116,8 +118,7 @@ bool CrossCheck::is_quiet(uint64_t sample_id) const {
 }
 
 std::optional<Disagreement> CrossCheck::compare(const InstrumentSpan& span, const Mark& first, const Mark& end) {
-  const Disagreement found{span.sample_id_first, span.sample_id_end,
-                           compare(end.sums.i - first.sums.i, span.charge, end.gross.i),
+  const Disagreement found{span.sample_id_first, span.sample_id_end, compare(end.sums.i - first.sums.i, span.charge, end.gross.i),
                            compare(end.sums.p - first.sums.p, span.energy, end.gross.p)};
   ++counts_.compared;
   counts_.charge_last = found.charge.relative;

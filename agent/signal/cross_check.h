@@ -33,9 +33,9 @@ struct Disagreement {
 };
 
 struct CrossCheckCounts {
-  uint64_t compared = 0;  // spans
-  uint64_t skipped = 0;   // spans with missing samples or NaN, and those whose beginning was not foreseen
-  uint64_t beyond = 0;    // of those compared, beyond the bound
+  uint64_t compared = 0;                       // spans
+  uint64_t skipped = 0;                        // spans with missing samples or NaN, and those whose beginning was not foreseen
+  uint64_t beyond = 0;                         // of those compared, beyond the bound
   double charge_last = 0, charge_largest = 0;  // Comparison::relative
   double energy_last = 0, energy_largest = 0;
 };

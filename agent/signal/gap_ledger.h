@@ -31,7 +31,8 @@ class GapLedger {
   // An earlier run stored everything up to sample_id_end; what is missing from there to the first block was lost by the restart.
   GapLedger(const wire::TimeAxis& axis, uint64_t sample_id_end, const wire::UtcMap& utc);
 
-  // Samples that will be found missing, before the next block or a later one. Where they are not missing then, it is not believed.
+  // Samples that will be found missing, before the next block or a later one. Where they are not missing then, it is not
+  // believed.
   void on_hole(Hole hole);
   // The device is gone: the next hole is because of that.
   void on_device_lost() { hole_reason_ = wire::GapReason::device_lost; }

@@ -78,7 +78,7 @@ TEST_CASE("clock watch: maps are compared at the block, not where they begin") {
   const UtcMap later{2'000'000'000, now_ns + 1000 * ns_per_s, 2e6, UtcQuality::host};  // the same line, another point of it
   CHECK_FALSE(watch.on_block(axis, 2'000'000'000, later));
   const UtcMap faster{0, now_ns, 2e6 * (1 - 10e-6), UtcQuality::host};
-  CHECK_FALSE(watch.on_block(axis, 2'000'000, faster));          // 10 us apart after 1 s
+  CHECK_FALSE(watch.on_block(axis, 2'000'000, faster));            // 10 us apart after 1 s
   CHECK(watch.on_block(axis, uint64_t{2'000'000} * 600, faster));  // 6 ms after 10 min
 }
 

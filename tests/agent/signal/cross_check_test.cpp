@@ -99,8 +99,8 @@ TEST_CASE("cross-check: a span is beyond the bound by what is left after two uni
   struct Case {
     const char* name;
     float mean_a, noise_a;
-    double gain;       // of the instrument against ours
-    int64_t units;     // and what it adds
+    double gain;    // of the instrument against ours
+    int64_t units;  // and what it adds
     bool beyond;
   };
   const std::vector<Case> cases = {
@@ -227,7 +227,8 @@ TEST_CASE("cross-check: a hole of years and spans without end cost no time and n
   feed.statistics({0, 4, 0, 0});
   feed.block(0, 2000);
   const uint64_t years = uint64_t{1} << 52;
-  const SampleSpan later{years, 2, std::span(device.i).first(1000), std::span(device.v).first(1000), std::span(device.p).first(1000)};
+  const SampleSpan later{years, 2, std::span(device.i).first(1000), std::span(device.v).first(1000),
+                         std::span(device.p).first(1000)};
   feed.check.on_samples(later, feed.sums);
   for (uint64_t at = 0; at < 100'000; ++at) feed.statistics({years + at * 4, years + at * 4 + 4, 0, 0});
   CHECK(feed.check.counts().skipped > 99'000);
