@@ -1,7 +1,6 @@
 #include "agent/device/joulescope_assembler.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace joulespool::device {
 
@@ -46,7 +45,6 @@ void SampleAssembler::Column::drop_before(uint64_t sample_id) {
     run.sample_id += count * run.decimation;
     if (run.at < run.values.size()) return;
     spare_ = std::move(run.values);
-    spare_.front() = std::numeric_limits<float>::quiet_NaN();  // who kept a pointer to it shall notice
     runs_.pop_front();
   }
 }

@@ -13,10 +13,6 @@ namespace {
 using signal::SignalId;
 using Kind = SourceEvent::Kind;
 
-constexpr uint32_t open_timeout_ms = 5000;  // a js320 waits for its sensor
-constexpr uint32_t call_timeout_ms = 1000;
-constexpr int64_t silence_ns = 2 * ns_per_s;
-constexpr int64_t first_silence_ns = 5 * ns_per_s;  // from enabling: a js220 needs its time map first
 constexpr int64_t look_interval_ns = 250 * ns_per_ms;
 constexpr unsigned silences_max = 3;
 constexpr BackoffLimits pauses = {500 * ns_per_ms, 30 * ns_per_s};
@@ -29,8 +25,8 @@ std::string shown(const Driver::PublishValue& value) {
 }
 
 // At low rates a message holds one sample, and they are as far apart.
-int64_t silence_allowed_ns(const InstrumentSelection& selection) {
-  return silence_ns + (selection.rate_hz == 0 ? 0 : 2 * ns_per_s / selection.rate_hz);
+int64_t silence_allowed_ns(const InstrumentLimits& limits, const InstrumentSelection& selection) {
+  return limits.silence_ns + (selection.rate_hz == 0 ? 0 : 2 * ns_per_s / selection.rate_hz);
 }
 
 }  // namespace
@@ -56,12 +52,14 @@ std::string firmware_of(Driver& driver, const std::string& prefix) {
 }
 
 InstrumentSession::InstrumentSession(Clock& clock, Driver& driver, InstrumentStream& stream, const InstrumentModel& model,
-                                     const InstrumentSelection& selection, std::string prefix, std::function<void()> on_stuck)
+                                     const InstrumentSelection& selection, const InstrumentLimits& limits, std::string prefix,
+                                     std::function<void()> on_stuck)
     : clock_(clock),
       driver_(driver),
       stream_(stream),
       model_(model),
       selection_(selection),
+      limits_(limits),
       prefix_(std::move(prefix)),
       streams_(streams_of(selection)),
       on_stuck_(std::move(on_stuck)),
@@ -121,7 +119,7 @@ void InstrumentSession::pause() {
 }
 
 int32_t InstrumentSession::publish(const std::string& topic, const Driver::PublishValue& value) {
-  return driver_.publish(prefix_ + "/" + topic, value, call_timeout_ms);
+  return driver_.publish(prefix_ + "/" + topic, value, limits_.call_timeout_ms);
 }
 
 void InstrumentSession::trouble(const std::string& text) {
@@ -137,10 +135,10 @@ Status InstrumentSession::begin() {
 
 Status InstrumentSession::open() {
   const int32_t mode = selection_.power_safe ? abi::open_resume : abi::open_defaults;
-  int32_t code = driver_.publish(prefix_ + "/@/!open", mode, open_timeout_ms);
+  int32_t code = driver_.publish(prefix_ + "/@/!open", mode, limits_.open_timeout_ms);
   if (code == abi::rc_in_use) {  // open since before: a close that did not get through
     publish("@/!close", int32_t{0});
-    code = driver_.publish(prefix_ + "/@/!open", mode, open_timeout_ms);
+    code = driver_.publish(prefix_ + "/@/!open", mode, limits_.open_timeout_ms);
   }
   if (code != abi::rc_ok) return Error{Errc::unreachable, open_problem(driver_, code)};
   opened_ = true;
@@ -199,8 +197,8 @@ void InstrumentSession::watch() {
     }
     const int64_t now_ns = clock_.monotonic_ns();
     const int64_t silent_ns = now_ns - stream_.last_block_ns();
-    const bool may_be_silent = !stream_.streams() && now_ns - begun_ns < first_silence_ns;
-    if (silent_ns > silence_allowed_ns(selection_) && !may_be_silent) return on_silence(silent_ns);
+    const bool may_be_silent = !stream_.streams() && now_ns - begun_ns < limits_.first_silence_ns;
+    if (silent_ns > silence_allowed_ns(limits_, selection_) && !may_be_silent) return on_silence(silent_ns);
   }
 }
 

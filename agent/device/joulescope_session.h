@@ -24,7 +24,8 @@ class InstrumentSession {
   // All references must outlive this. `prefix`: of its topics ("u/js220/001122"). `on_stuck`: opening it again does not help;
   // called on the session's thread, again and again.
   InstrumentSession(Clock& clock, Driver& driver, InstrumentStream& stream, const InstrumentModel& model,
-                    const InstrumentSelection& selection, std::string prefix, std::function<void()> on_stuck);
+                    const InstrumentSelection& selection, const InstrumentLimits& limits, std::string prefix,
+                    std::function<void()> on_stuck);
   ~InstrumentSession();
   InstrumentSession(const InstrumentSession&) = delete;
   InstrumentSession& operator=(const InstrumentSession&) = delete;
@@ -56,6 +57,7 @@ class InstrumentSession {
   InstrumentStream& stream_;
   const InstrumentModel& model_;
   const InstrumentSelection& selection_;
+  const InstrumentLimits limits_;
   const std::string prefix_;
   const std::vector<StreamTopic> streams_;
   const std::function<void()> on_stuck_;

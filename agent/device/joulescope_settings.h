@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/base/clock.h"
 #include "agent/base/result.h"
 #include "agent/signal/sample_block.h"
 #include "agent/wire/types.h"
@@ -25,6 +26,15 @@ struct InstrumentSelection {
 struct JoulescopeSettings {
   std::string library;                          // path of libjsdrv.so; empty: the loader's default
   std::vector<InstrumentSelection> selections;  // the first one that matches a device counts
+};
+
+// How long an instrument may take before something is done about it.
+struct InstrumentLimits {
+  uint32_t open_timeout_ms = 5000;  // a js320 waits for its sensor
+  uint32_t call_timeout_ms = 1000;
+  int64_t silence_ns = 2 * ns_per_s;         // without samples while streaming is on
+  int64_t first_silence_ns = 5 * ns_per_s;   // the same from enabling on: a js220 needs its time map first
+  int64_t restart_pause_ns = 30 * ns_per_s;  // between two restarts of the driver; grows with their number, up to ten times
 };
 
 // Does "js220-*" match "js220-001122"? '*' stands for any text, everything else for itself.

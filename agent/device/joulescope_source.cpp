@@ -18,8 +18,7 @@ namespace {
 using Kind = SourceEvent::Kind;
 
 constexpr size_t commands_max = 1000;
-constexpr int64_t restart_pause_ns = 30 * ns_per_s;  // between two restarts of the driver; grows with their number
-constexpr int64_t restart_pause_max_ns = 300 * ns_per_s;
+constexpr unsigned restart_pauses_max = 10;       // times InstrumentLimits::restart_pause_ns
 constexpr int64_t start_pause_ns = 2 * ns_per_s;  // between two attempts to start it again
 constexpr unsigned log_notes_max = 100;           // lines of the driver's log that are handed on, in all
 constexpr int log_level_error = 3;
@@ -42,7 +41,8 @@ wire::DeviceIdentity named_by(const std::string& pattern) {
 }  // namespace
 
 struct JoulescopeSource::State {
-  State(Clock& given_clock, JoulescopeSettings given) : clock(given_clock), settings(std::move(given)) {}
+  State(Clock& given_clock, JoulescopeSettings given, const InstrumentLimits& given_limits)
+      : clock(given_clock), settings(std::move(given)), limits(given_limits) {}
 
   struct Command {
     enum class Kind { add, remove, restart, stop } kind = Kind::stop;
@@ -65,6 +65,7 @@ struct JoulescopeSource::State {
 
   Clock& clock;
   const JoulescopeSettings settings;
+  const InstrumentLimits limits;
   SampleSink* sink = nullptr;
   ResumePoints resume;
   std::mutex mutex;  // guards known and streams (the map, not what is in it)
@@ -186,7 +187,7 @@ void JoulescopeSource::State::add(const std::string& prefix) {
   stream.say(Kind::attached, "");
   if (const auto session = sessions.find(prefix); session != sessions.end()) return session->second->attached();
   const auto on_stuck = [this] { static_cast<void>(commands->push({Command::Kind::restart, ""})); };
-  sessions[prefix] = std::make_unique<InstrumentSession>(clock, *driver, stream, *model, *selection, prefix, on_stuck);
+  sessions[prefix] = std::make_unique<InstrumentSession>(clock, *driver, stream, *model, *selection, limits, prefix, on_stuck);
 }
 
 void JoulescopeSource::State::remove(const std::string& prefix) {
@@ -202,7 +203,7 @@ void JoulescopeSource::State::remove(const std::string& prefix) {
 
 // A silent instrument that opening does not wake is a reason only while none does well: their samples are worth more.
 void JoulescopeSource::State::restart_driver() {
-  const int64_t pause_ns = std::min(restart_pause_max_ns, restart_pause_ns * restarts);
+  const int64_t pause_ns = limits.restart_pause_ns * std::min(restarts, restart_pauses_max);
   if (restarts > 0 && clock.monotonic_ns() - restarted_ns < pause_ns) return;
   const auto all = [this](const auto& act) {
     const std::lock_guard lock(mutex);
@@ -243,8 +244,8 @@ void JoulescopeSource::State::on_log(int level, std::string_view line) {
   for (const auto& [id, stream] : streams) stream->say(Kind::note, "the driver says: " + std::string(line));
 }
 
-JoulescopeSource::JoulescopeSource(Clock& clock, JoulescopeSettings settings)
-    : state_(std::make_unique<State>(clock, std::move(settings))) {}
+JoulescopeSource::JoulescopeSource(Clock& clock, JoulescopeSettings settings, const InstrumentLimits& limits)
+    : state_(std::make_unique<State>(clock, std::move(settings), limits)) {}
 
 JoulescopeSource::~JoulescopeSource() { stop(); }
 

@@ -17,7 +17,7 @@ namespace joulespool::device {
 class JoulescopeSource final : public SampleSource {
  public:
   // `clock` must outlive this. Without any selection it only tells what is there: attached, lost.
-  JoulescopeSource(Clock& clock, JoulescopeSettings settings);
+  JoulescopeSource(Clock& clock, JoulescopeSettings settings, const InstrumentLimits& limits = {});
   ~JoulescopeSource() override;
 
   [[nodiscard]] std::string_view kind() const override { return "joulescope"; }

@@ -20,8 +20,11 @@ class CollectingSink final : public device::SampleSink {
  public:
   static constexpr std::chrono::seconds patience{60};
 
+  // What is at a block's pointers after the call: always memory of the source, which it uses again, or anything.
+  enum class OldMemory { stays, may_go };
   // room: samples that wait_for_room() grants in all, for each device.
-  explicit CollectingSink(uint64_t room = UINT64_MAX) : room_(room) {}
+  explicit CollectingSink(uint64_t room = UINT64_MAX, OldMemory old_memory = OldMemory::stays)
+      : room_(room), old_memory_(old_memory) {}
 
   void on_samples(const std::string& device, const signal::SampleBlock& block) override {
     const Visit visit(*this, device);
@@ -30,7 +33,8 @@ class CollectingSink final : public device::SampleSink {
     call.block = keep(block);
     const std::lock_guard lock(mutex_);
     samples_[device] += block.count();
-    kept_pointers_[device] = {block.i.data(), call.block.i};
+    sample_id_end_[device] = block.sample_id_end();
+    if (old_memory_ == OldMemory::stays) kept_pointers_[device] = {block.i.data(), call.block.i};
     calls_[device].push_back(std::move(call));
     changed_.notify_all();
   }
@@ -64,6 +68,9 @@ class CollectingSink final : public device::SampleSink {
   }
   bool wait_for_samples(const std::string& device, uint64_t count) {
     return wait_for([&] { return samples_[device] >= count; });
+  }
+  bool wait_for_sample_id(const std::string& device, uint64_t sample_id) {
+    return wait_for([&] { return sample_id_end_[device] >= sample_id; });
   }
   bool wait_for_event(const std::string& device, device::SourceEvent::Kind kind) {
     return wait_for([&] { return count_events(device, kind) > 0; });
@@ -131,8 +138,9 @@ class CollectingSink final : public device::SampleSink {
   std::mutex mutex_;
   std::condition_variable changed_, grown_;
   uint64_t room_;
+  const OldMemory old_memory_;
   uint64_t waits_ = 0;
-  std::map<std::string, uint64_t> samples_;
+  std::map<std::string, uint64_t> samples_, sample_id_end_;
   std::map<std::string, std::vector<KeptCall>> calls_;
   std::map<std::string, int> running_;
   std::map<std::string, std::pair<const float*, std::vector<float>>> kept_pointers_;

@@ -1,9 +1,12 @@
-// The account after a run: reads all of a Kinesis stream back and compares it, sample by sample, with what the simulated and
-// replayed devices measured. JSON on stdout; exit 0 only if everything is accounted for.
+// The account after a run: reads all of a Kinesis stream, or of a spool, back and compares it, sample by sample, with what the
+// simulated and replayed devices measured. JSON on stdout; exit 0 only if everything is accounted for.
 //
 //   account --endpoint URL --region R --stream S --device "source=simulated,..." [--device ...]
+//   account --spool DIRECTORY --instruments --device ...
 //
 // The devices are given as to the agent, with an origin and (for exact totals) a duration; what they measured is computed anew.
+// --instruments: they count whether anybody listens or not, and anew when they are plugged in: the account begins with the
+// first sample of each life of the counter.
 
 #include <algorithm>
 #include <cstring>
@@ -17,6 +20,8 @@
 #include "agent/codec/samples.h"
 #include "agent/codec/windows.h"
 #include "agent/config/settings.h"
+#include "agent/spool/sqlite_spool.h"
+#include "agent/wire/event_json.h"
 #include "cloud-bridge/reader/completeness.h"
 #include "cloud-bridge/reader/stream_scan.h"
 #include "cloud-bridge/sink/kinesis_source.h"
@@ -76,6 +81,9 @@ struct DeviceAccount {
   uint64_t wave_samples_wrong = 0;
   uint64_t late_frames = 0;
   std::optional<wire::Stopped> stopped;
+  json gap_records = json::array();  // of all lanes, in the order of the records
+  json notes = json::array();
+  json clock_corrections = json::array();
   std::vector<double> latency_ms;  // of windows, sample to Kinesis
   uint64_t frame_bytes = 0;
 };
@@ -96,7 +104,7 @@ class Auditor {
     account.frame_bytes += frame.bytes.size();
     if (frame.header.lane == wire::Lane::wave) check_wave(frame, account);
     if (frame.header.lane == wire::Lane::stat) note_latency(frame, account);
-    if (frame.header.lane == wire::Lane::event) note_stop(frame, account);
+    if (frame.header.lane == wire::Lane::event) note_events(frame, account);
   }
   [[nodiscard]] const reader::CoverageMap& coverage() const { return coverage_; }
   std::vector<std::string>& problems() { return problems_; }
@@ -122,11 +130,18 @@ class Auditor {
                                    1e6);
   }
 
-  void note_stop(const reader::CollectedFrame& frame, DeviceAccount& account) {
+  void note_events(const reader::CollectedFrame& frame, DeviceAccount& account) {
     const auto events = wire::read_events(frame.payload());
     if (!events) return problems_.push_back("events that cannot be decoded: " + events.error().message);
-    for (const wire::Event& event : *events)
-      if (const auto* stopped = std::get_if<wire::Stopped>(&event)) account.stopped = *stopped;
+    for (const wire::Event& event : *events) note(event, account);
+  }
+
+  static void note(const wire::Event& event, DeviceAccount& account) {
+    if (const auto* stopped = std::get_if<wire::Stopped>(&event)) account.stopped = *stopped;
+    if (const auto* gap = std::get_if<wire::Gap>(&event); gap != nullptr && !gap->lane)
+      account.gap_records.push_back(wire::event_json(event));
+    if (std::holds_alternative<wire::DeviceNote>(event)) account.notes.push_back(wire::event_json(event));
+    if (std::holds_alternative<wire::ClockCorrected>(event)) account.clock_corrections.push_back(wire::event_json(event));
   }
 
   std::map<std::string, DeviceAccount>& accounts_;
@@ -159,11 +174,9 @@ void add_sums(const Truth& truth, uint64_t first, uint64_t end, Sums& sums) {
 }
 
 // Samples that came in lane stat: spans of windows without the holes that gap records name.
-Sums sums_of_delivered(const Truth& truth, const reader::AxisCoverage& axis) {
-  Sums sums;
+void add_sums_of_delivered(const Truth& truth, const reader::AxisCoverage& axis, Sums& sums) {
   for (const auto& span : axis.lane(wire::Lane::stat).delivered.intervals())
     for (const auto& present : axis.gaps.missing(span.first, span.end)) add_sums(truth, present.first, present.end, sums);
-  return sums;
 }
 
 double percentile(std::vector<double>& values, double fraction) {
@@ -173,33 +186,42 @@ double percentile(std::vector<double>& values, double fraction) {
   return *at;
 }
 
-json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, const reader::FrameCollector& collector) {
+// Samples in [first, limit) that are in no frame of the lane and in no gap record.
+uint64_t unaccounted_in(const reader::AxisCoverage& axis, wire::Lane lane, uint64_t first, uint64_t limit) {
+  IntervalSet accounted = axis.gaps;
+  for (const IntervalSet* spans : {&axis.lane(lane).delivered, &axis.lane(lane).lost})
+    for (const auto& span : spans->intervals()) accounted.insert(span.first, span.end);
+  uint64_t count = 0;
+  for (const auto& hole : accounted.missing(first, limit)) count += (hole.end - hole.first) / axis.decimation;
+  return count;
+}
+
+json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, const reader::FrameCollector& collector,
+            bool instruments) {
   json out = {{"device", account.truth->id()}, {"problems", json::array()}};
   const auto problem = [&](const std::string& text) { out["problems"].push_back(text); };
-  if (coverage.axes.size() != 1) problem("expected one life of the counter, found " + std::to_string(coverage.axes.size()));
-  const reader::AxisCoverage& axis = coverage.axes.front();
-  const uint32_t decimation = account.truth->decimation();
-  const uint64_t limit = account.truth->limit() == UINT64_MAX ? axis.end : account.truth->limit();
+  if (!instruments && coverage.axes.size() != 1)
+    problem("expected one life of the counter, found " + std::to_string(coverage.axes.size()));
+  const bool endless = instruments || account.truth->limit() == UINT64_MAX;
 
   const auto verdict = reader::judge(coverage, {});
   if (!verdict.complete()) problem("the reader's verdict: not complete");
-  IntervalSet accounted = axis.gaps;
-  for (const auto& span : axis.lane(wire::Lane::stat).delivered.intervals()) accounted.insert(span.first, span.end);
-  uint64_t unaccounted = 0;
-  for (const auto& hole : accounted.missing(0, limit)) unaccounted += (hole.end - hole.first) / decimation;
   const auto& wave = coverage.total(wire::Lane::wave);
   const auto& stat = coverage.total(wire::Lane::stat);
-  if (wave.frames > 0) {
-    IntervalSet in_wave = axis.gaps;
-    for (const auto& span : axis.lane(wire::Lane::wave).delivered.intervals()) in_wave.insert(span.first, span.end);
-    for (const auto& span : axis.lane(wire::Lane::wave).lost.intervals()) in_wave.insert(span.first, span.end);
-    for (const auto& hole : in_wave.missing(0, limit)) unaccounted += (hole.end - hole.first) / decimation;
+  uint64_t unaccounted = 0, made = 0;
+  Sums truth;
+  for (const reader::AxisCoverage& axis : coverage.axes) {
+    const uint64_t first = instruments ? axis.first : 0;
+    const uint64_t limit = endless ? axis.end : account.truth->limit();
+    made += (limit - first) / axis.decimation;
+    unaccounted += unaccounted_in(axis, wire::Lane::stat, first, limit);
+    if (wave.frames > 0) unaccounted += unaccounted_in(axis, wire::Lane::wave, first, limit);
+    add_sums_of_delivered(*account.truth, axis, truth);
   }
   if (unaccounted != 0) problem(std::to_string(unaccounted) + " samples are in no frame and in no gap record");
   if (account.wave_samples_wrong != 0) problem(std::to_string(account.wave_samples_wrong) + " samples differ from the source");
   if (account.late_frames != 0) problem(std::to_string(account.late_frames) + " frames came out of order");
 
-  const Sums truth = sums_of_delivered(*account.truth, axis);
   if (truth.samples != stat.samples)
     problem("windows count " + std::to_string(stat.samples) + " samples, the source " + std::to_string(truth.samples));
   if (truth.p != stat.p_sum || truth.i != stat.i_sum) problem("energy or charge differs between source and cloud");
@@ -215,12 +237,16 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
   }
   if (account.stopped && account.stopped->totals.samples_lost != lost)
     problem("the agent counts other losses than the gap records");
-  const double rate = static_cast<double>(axis.counter_rate_hz) / decimation;
-  out.update({{"made", limit / decimation},
+  const double rate = static_cast<double>(coverage.axes.front().counter_rate_hz) / account.truth->decimation();
+  out.update({{"made", made},
+              {"lives", coverage.axes.size()},
               {"delivered", stat.samples},
               {"delivered_wave", wave.samples},
               {"lost", lost},
               {"gaps", gaps},
+              {"gap_records", account.gap_records},
+              {"notes", account.notes},
+              {"clock_corrections", account.clock_corrections},
               {"unaccounted", unaccounted},
               {"duplicate_frames", collector.duplicates(account.truth->id())},
               {"energy_source_units", to_decimal(truth.p)},
@@ -243,13 +269,47 @@ int fail(const Error& error) {
 
 }  // namespace
 
+// Every frame of a spool, as if it had been stored.
+Status scan_spool(const std::string& directory, reader::FrameCollector& collector) {
+  auto reader = spool::open_spool_reader(directory);
+  if (!reader) return reader.error();
+  const auto usage = (*reader)->usage();
+  if (!usage) return usage.error();
+  for (const spool::LaneUsage& lane : usage->lanes) {
+    for (uint64_t after_seq = 0;;) {
+      auto batch = (*reader)->read(lane.sequence, after_seq, std::nullopt, 256, 8 << 20);
+      if (!batch) return batch.error();
+      if (batch->empty()) break;
+      after_seq = batch->back().info.id.seq;
+      for (spool::StoredFrame& frame : *batch)
+        collector.add({lane.sequence.device, "", frame.info.utc_end_ns, std::move(frame.bytes)});
+    }
+  }
+  return {};
+}
+
+Status scan_kinesis(const sink::KinesisOptions& options, reader::FrameCollector& collector) {
+  SystemClock clock;
+  auto source = sink::make_kinesis_source(options, clock);
+  if (!source) return source.error();
+  return reader::scan_stream(**source, clock, {}, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); });
+}
+
 int main(int argc, char** argv) {
   sink::KinesisOptions options;
   config::SettingsSources sources;
   sources.hostname = "account";
-  for (int at = 1; at + 1 < argc; at += 2) {
-    const std::string flag = argv[at], value = argv[at + 1];
-    if (flag == "--endpoint") options.endpoint = value;
+  std::string spool;
+  bool instruments = false;
+  for (int at = 1; at < argc; ++at) {
+    const std::string flag = argv[at];
+    if (flag == "--instruments") {
+      instruments = true;
+      continue;
+    }
+    const std::string value = at + 1 < argc ? argv[++at] : "";
+    if (flag == "--spool") spool = value;
+    else if (flag == "--endpoint") options.endpoint = value;
     else if (flag == "--region") options.region = value;
     else if (flag == "--stream") options.stream = value;
     else if (flag == "--device") sources.flags.emplace_back("device", value);
@@ -265,14 +325,10 @@ int main(int argc, char** argv) {
     accounts[id].truth = std::move(*truth);
   }
 
-  SystemClock clock;
-  auto source = sink::make_kinesis_source(options, clock);
-  if (!source) return fail(source.error());
   Auditor auditor(accounts);
   reader::FrameCollector collector([&](const reader::CollectedFrame& frame) { auditor.add(frame); });
-  const auto status =
-      reader::scan_stream(**source, clock, {}, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); });
-  if (!status) return fail(status.error());
+  if (const Status status = spool.empty() ? scan_kinesis(options, collector) : scan_spool(spool, collector); !status)
+    return fail(status.error());
   collector.finish();
 
   json out = {
@@ -281,7 +337,7 @@ int main(int argc, char** argv) {
   for (auto& [id, account] : accounts) {
     const auto at = auditor.coverage().devices().find(id);
     if (at == auditor.coverage().devices().end()) auditor.problems().push_back("nothing came of " + id);
-    else out["devices"].push_back(report(account, at->second, collector));
+    else out["devices"].push_back(report(account, at->second, collector, instruments));
   }
   out["problems"] = auditor.problems();
   bool well = auditor.problems().empty();
