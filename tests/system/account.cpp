@@ -139,9 +139,9 @@ class Auditor {
   static void note(const wire::Event& event, DeviceAccount& account) {
     if (const auto* stopped = std::get_if<wire::Stopped>(&event)) account.stopped = *stopped;
     if (const auto* gap = std::get_if<wire::Gap>(&event); gap != nullptr && !gap->lane)
-      account.gap_records.push_back(wire::event_json(event));
-    if (std::holds_alternative<wire::DeviceNote>(event)) account.notes.push_back(wire::event_json(event));
-    if (std::holds_alternative<wire::ClockCorrected>(event)) account.clock_corrections.push_back(wire::event_json(event));
+      account.gap_records.push_back(json(wire::event_json(event)));
+    if (std::holds_alternative<wire::DeviceNote>(event)) account.notes.push_back(json(wire::event_json(event)));
+    if (std::holds_alternative<wire::ClockCorrected>(event)) account.clock_corrections.push_back(json(wire::event_json(event)));
   }
 
   std::map<std::string, DeviceAccount>& accounts_;
