@@ -30,11 +30,11 @@ class StandinWorld {
 
   StandinWorld() {
     std::filesystem::create_directories(directory_ / "devices");
-    ::setenv("JOULESPOOL_STANDIN_WORLD", directory_.path().c_str(), 1);
+    ::setenv("JSDRV_STANDIN_WORLD", directory_.path().c_str(), 1);
   }
   StandinWorld(const StandinWorld&) = delete;
   StandinWorld& operator=(const StandinWorld&) = delete;
-  ~StandinWorld() { ::unsetenv("JOULESPOOL_STANDIN_WORLD"); }
+  ~StandinWorld() { ::unsetenv("JSDRV_STANDIN_WORLD"); }
 
   [[nodiscard]] static std::string library() { return JOULESPOOL_STANDIN_LIBRARY; }
   [[nodiscard]] const std::string& path() const { return directory_.path(); }

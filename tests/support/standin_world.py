@@ -23,7 +23,7 @@ class StandinWorld:
         return pathlib.Path(build_dir) / "tests" / "standin" / "libjsdrv.so"
 
     def environment(self) -> dict:
-        return {"JOULESPOOL_STANDIN_WORLD": str(self.folder)}
+        return {"JSDRV_STANDIN_WORLD": str(self.folder)}
 
     def plug(self, **keys) -> str:
         """There from now on; its counter is new unless powered_utc_ns says otherwise. Returns the name: "js220-001122"."""

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "agent/device/simulated_source.h"
+
 namespace joulespool::test {
 namespace {
 
@@ -97,6 +99,31 @@ bool Recorder::wait_until(const std::function<bool(const std::vector<KeptMessage
 void Recorder::clear() {
   const std::lock_guard lock(mutex_);
   messages_.clear();
+}
+
+StandinWorld::Keys js220_keys(StandinWorld::Keys more) {
+  more.insert({{"model", "js220"}, {"serial", "001122"}, {"seed", "7"}, {"load", "cpu"}});
+  return more;
+}
+
+StandinWorld::Keys js110_keys(StandinWorld::Keys more) {
+  more.insert({{"model", "js110"}, {"serial", "000456"}, {"seed", "9"}, {"load", "ranges"}});
+  return more;
+}
+
+std::vector<float> expected(const std::string& model, bool current, uint64_t tick, size_t count, uint32_t rate_hz) {
+  device::SimulatedDevice twin;
+  twin.model = model;
+  twin.seed = model == "js110" ? 9 : 7;
+  twin.load = model == "js110" ? "ranges" : "cpu";
+  twin.sample_rate_hz = rate_hz;
+  std::vector<float> i(count), v(count);
+  device::simulated_samples(twin, tick, i, v);
+  return current ? i : v;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 void stream(DriverClient& client, const std::string& prefix, const std::vector<std::string>& topics, Recorder& recorder) {

@@ -127,6 +127,15 @@ class Recorder {
   std::vector<KeptMessage> messages_;
 };
 
+// The instruments of these tests, and what they measure.
+inline const std::string js220 = "u/js220/001122";
+inline const std::string js110 = "u/js110/000456";
+StandinWorld::Keys js220_keys(StandinWorld::Keys more = {});
+StandinWorld::Keys js110_keys(StandinWorld::Keys more = {});
+// i or v of the simulated device with the same seed, from this tick on.
+std::vector<float> expected(const std::string& model, bool current, uint64_t tick, size_t count, uint32_t rate_hz = 0);
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b);
+
 // Opens an instrument and streams with these switches on ("s/i", "s/v"), careful: flags 0 only.
 void stream(DriverClient& client, const std::string& prefix, const std::vector<std::string>& topics, Recorder& recorder);
 

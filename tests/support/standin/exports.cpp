@@ -9,7 +9,7 @@
 namespace joulespool::standin {
 namespace {
 
-constexpr const char* world_variable = "JOULESPOOL_STANDIN_WORLD";
+constexpr const char* world_variable = "JSDRV_STANDIN_WORLD";
 
 std::string world_directory() {
   const char* const directory = std::getenv(world_variable);
