@@ -68,7 +68,7 @@ class SampleRing final : public device::SampleSink {
   // The oldest item; waits until `deadline_ns` of the monotonic clock, or until wake() is called.
   std::optional<RingItem> pop_until(int64_t deadline_ns);
   // Gives a popped block's memory back for blocks to come; what does not fit the device's room besides those waiting is freed.
-  // Fresh memory for each block would have to be mapped and zeroed by the kernel, 16 MB/s of it for one JS110.
+  // Blocks are half a megabyte: where the allocator returns that to the kernel, each new one costs 130 page faults.
   void recycle(const std::string& device, OwnedBlock&& block);
   // Ends a running or the next pop_until() early.
   void wake();

@@ -45,6 +45,12 @@ void write_devices(const json& devices, std::ostream& out) {
                std::to_string(device.at("samples_lost").get<uint64_t>()),
                percent_text(device.at("ring_fill")) + ", peak " + percent_text(device.at("ring_peak"))});
   if (!devices.empty()) table.print(out);
+  for (const json& device : devices) {
+    const std::string detail = device.value("detail", "");
+    if (!detail.empty())
+      out << "  " << printable(device.at("id").get<std::string>()) << ": " << printable(device.at("state").get<std::string>())
+          << ": " << printable(detail) << '\n';
+  }
 }
 
 void write_spool(const json& spool, std::ostream& out) {

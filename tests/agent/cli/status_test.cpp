@@ -106,6 +106,17 @@ TEST_CASE("status: text names the first thing that stands in the way") {
   CHECK(contains(text_of(status), "uplink: broker not connected: connection refused\n"));
 }
 
+TEST_CASE("status: text says of a device in trouble why it is, and what to do") {
+  json status = some_status();
+  CHECK(!contains(text_of(status), "js110-000001:"));
+  status["devices"][0]["state"] = "trouble";
+  status["devices"][0]["detail"] = "no permission: install the udev rule\x1b";
+  CHECK(contains(text_of(status), "\n  js110-000001: trouble: no permission: install the udev rule"));
+  CHECK(!contains(text_of(status), "\x1b"));
+  status["devices"][0]["detail"] = "";
+  CHECK(!contains(text_of(status), "js110-000001:"));
+}
+
 TEST_CASE("status: text of an agent that has no device or no power yet") {
   json status = some_status();
   status["devices"][0]["power_w"] = nullptr;
