@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """Speed, memory and latency, each beside a reference measured in the same run.
 
-bench.py [signal|agent|latency ...]   default: all"""
+bench.py [signal|reading|agent|latency ...]   default: all"""
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from rig import Rig, build_dir, problems_in, utc_in  # noqa: E402
+from rig import Rig, build_dir, cpu_seconds, problems_in, rss_bytes, utc_in  # noqa: E402
+from standin_world import StandinWorld  # noqa: E402
 
 SECONDS = 20
 RATE = 2_000_000
@@ -32,16 +34,22 @@ def signal_table() -> list:
     return rows
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_bytes(pid: int, which: str) -> int:
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(which):
-            return int(line.split()[1]) * 1024
-    return 0
+def reading_table() -> bool:
+    """What it costs to get an instrument's samples from the driver into the agent's ring, at four times real time."""
+    with tempfile.TemporaryDirectory(prefix="joulespool-bench-") as folder:
+        world = StandinWorld(folder)
+        world.plug(model="js110", serial="000456", speed=4)
+        world.plug(model="js220", serial="001122", speed=4)
+        answer = subprocess.run([build_dir() / "tests" / "reading_bench", world.library(build_dir()), "5"], capture_output=True, check=True,
+                                env=os.environ | world.environment())
+    rows = json.loads(answer.stdout)
+    print("\nreading instruments: CPU ns per (i, v) sample, four times real time")
+    print(f"  {'':<8}{'memcpy':>8}{'bare callback':>15} |{'reading':>9}{'of it ours':>12}{'consumer':>10}{'overruns':>10} | reading / bare")
+    for row in rows:
+        print(f"  {row['model']:<8}{row['memcpy_ns']:8.2f}{row['bare_ns']:15.2f} |{row['reading_ns']:9.2f}{row['reading_ns'] - row['bare_ns']:12.2f}"
+              f"{row['consumer_ns']:10.2f}{row['overruns']:10} | {row['reading_ns'] / row['bare_ns']:.2f}")
+    print("  bare callback: counts only; both include what the driver does on its callback thread; consumer: takes the blocks out of the ring")
+    return all(row["overruns"] == 0 for row in rows)
 
 
 def agent_table(rows: list):
@@ -91,13 +99,16 @@ def latency_table():
 
 
 def main() -> int:
-    wanted = sys.argv[1:] or ["signal", "agent", "latency"]
-    unknown = set(wanted) - {"signal", "agent", "latency"}
+    tables = ["signal", "reading", "agent", "latency"]
+    wanted = sys.argv[1:] or tables
+    unknown = set(wanted) - set(tables)
     if unknown:
-        print(f"unknown: {' '.join(sorted(unknown))}; there are signal, agent, latency", file=sys.stderr)
+        print(f"unknown: {' '.join(sorted(unknown))}; there are {', '.join(tables)}", file=sys.stderr)
         return 2
     rows = signal_table() if {"signal", "agent"} & set(wanted) else []
     well = True
+    if "reading" in wanted:
+        well = reading_table() and well
     if "agent" in wanted:
         well = agent_table(rows) and well
     if "latency" in wanted:

@@ -88,6 +88,24 @@ class Process:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
 
+def cpu_seconds(pid: int) -> float:
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_bytes(pid: int, which: str) -> int:
+    """VmRSS or VmHWM."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(which):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def sanitizer_reports_in(log: str) -> list:
+    marks = ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:", "ERROR: LeakSanitizer")
+    return [line for line in log.splitlines() if any(mark in line for mark in marks)]
+
+
 class Broker:
     """A real mosquitto. Its store is in memory only, so a restart begins with an empty one."""
 
@@ -208,8 +226,7 @@ class Rig:
 
     def sanitizer_reports(self) -> list:
         """What sanitizers said in the logs, also of processes that were killed later."""
-        marks = ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:", "ERROR: LeakSanitizer")
-        return [line for process in (self.agent, self.bridge) for line in process.log_text().splitlines() if any(mark in line for mark in marks)]
+        return [line for process in (self.agent, self.bridge) for line in sanitizer_reports_in(process.log_text())]
 
     def account(self) -> dict:
         """Reads the stream back and compares it with the sources; problems are in the answer."""
