@@ -8,6 +8,9 @@ namespace {
 constexpr Command commands[] = {
     {"", "run", "Capture, store and ship until SIGTERM or SIGINT", add_run},
     {"", "status", "What the running agent does, or what the spool holds if none runs", add_status},
+    {"", "doctor", "Is everything there that the agent needs? Driver, USB, clock, disk, broker; exit code 1 if not", add_doctor},
+    {"device", "list", "Instruments: model, serial, firmware, state, and why one cannot be used", add_device_list},
+    {"device", "watch", "Current, voltage and power as they are measured", add_device_watch},
     {"spool", "list", "Devices and lanes in the spool: sizes, times, what is not uploaded yet", add_spool_list},
     {"spool", "show", "Frames in the spool, or one frame in detail", add_spool_show},
     {"spool", "stat", "How full the spool is", add_spool_stat},
@@ -19,6 +22,7 @@ constexpr Command commands[] = {
 };
 
 constexpr CommandGroup groups[] = {
+    {"device", "Instruments, of the running agent or directly"},
     {"spool", "Look into a spool; reads only, also beside a running agent"},
     {"config", "Settings"},
 };

@@ -1,0 +1,110 @@
+#include "agent/cli/live_sink.h"
+
+#include <algorithm>
+
+#include "agent/base/units.h"
+
+namespace joulespool::cli {
+namespace {
+
+constexpr uint32_t windows_per_second = 10;
+constexpr int64_t repeat_ns = ns_per_s;
+
+Spread spread_of(int128 sum, uint64_t valid, float min, float max) {
+  return {static_cast<double>(sum) / units_per_one / static_cast<double>(valid), static_cast<double>(min),
+          static_cast<double>(max)};
+}
+
+void fill(DeviceReading& reading, const wire::Window& window) {
+  reading.samples_missing = window.count - window.valid;
+  if (window.valid == 0) return;
+  reading.i = spread_of(window.i_sum, window.valid, window.i_min, window.i_max);
+  reading.v = spread_of(window.v_sum, window.valid, window.v_min, window.v_max);
+  reading.p = spread_of(window.p_sum, window.valid, window.p_min, window.p_max);
+}
+
+}  // namespace
+
+void LiveSink::expect(const wire::DeviceIdentity& identity, std::string_view source) {
+  const std::lock_guard lock(mutex_);
+  DeviceReading& reading = tracks_[identity.id].reading;
+  reading.identity = identity;
+  reading.source = source;
+  if (reading.state.empty()) reading.state = "waiting";
+}
+
+// A new life of the counter, or the first block: what was open belongs to the old one.
+void LiveSink::begin(Track& track, const signal::SampleBlock& block) {
+  if (track.accumulator) track.accumulator->flush(track.windows);
+  track.axis = block.axis;
+  track.sample_id_next = block.sample_id;
+  track.accumulator.emplace(std::max<uint64_t>(block.axis.counter_rate_hz / windows_per_second, block.axis.decimation));
+  track.reading.sample_rate_hz = block.axis.sample_rate_hz();
+}
+
+void LiveSink::on_samples(const std::string& device, const signal::SampleBlock& block) {
+  const std::lock_guard lock(mutex_);
+  Track& track = tracks_[device];
+  if (!track.accumulator || track.axis != block.axis || block.sample_id < track.sample_id_next) begin(track, block);
+  track.reading.state = "streaming";
+  track.reading.samples_lost += (block.sample_id - track.sample_id_next) / block.axis.decimation;
+  track.sample_id_next = block.sample_id_end();
+  signal::SampleSpan samples = {block.sample_id, block.axis.decimation, block.i, block.v, block.p};
+  if (block.p.empty()) {
+    power_.resize(block.i.size());
+    std::transform(block.i.begin(), block.i.end(), block.v.begin(), power_.begin(), [](float i, float v) { return i * v; });
+    samples.p = power_;
+  }
+  track.accumulator->add(samples, track.windows);
+}
+
+void LiveSink::on_event(const std::string& device, const device::SourceEvent& event) {
+  using Kind = device::SourceEvent::Kind;
+  const std::lock_guard lock(mutex_);
+  Track& track = tracks_[device];
+  DeviceReading& reading = track.reading;
+  if (!event.identity.id.empty()) reading.identity = event.identity;
+  if (reading.identity.id.empty()) reading.identity.id = device;
+  if (!event.firmware.empty()) reading.firmware = event.firmware;
+  const auto enter = [&reading](const char* state, const std::string& detail) {
+    reading.state = state;
+    reading.detail = detail;
+  };
+  switch (event.kind) {
+    case Kind::attached: return enter("attached", event.text);
+    case Kind::found: return enter("streaming", "");
+    case Kind::lost: return enter("lost", event.text);
+    case Kind::trouble: return enter("trouble", event.text);
+    case Kind::ended:
+      if (track.accumulator) track.accumulator->flush(track.windows);
+      return enter("ended", event.text);
+    case Kind::gap:  // the jump of sample_id counts
+    case Kind::statistics:
+    case Kind::note: return;
+  }
+}
+
+std::vector<DeviceReading> LiveSink::take() {
+  const std::lock_guard lock(mutex_);
+  const int64_t now_ns = clock_.monotonic_ns();
+  std::vector<DeviceReading> readings;
+  for (auto& [id, track] : tracks_) {
+    if (!track.windows.empty()) {
+      track.latest = wire::Window();
+      for (const wire::Window& window : track.windows) track.latest.merge(window);
+      track.windows.clear();
+      track.latest_ns = now_ns;
+    }
+    DeviceReading& reading = readings.emplace_back(track.reading);
+    if (now_ns - track.latest_ns < repeat_ns) fill(reading, track.latest);
+  }
+  return readings;
+}
+
+bool LiveSink::is_over() {
+  const std::lock_guard lock(mutex_);
+  return !tracks_.empty() &&
+         std::all_of(tracks_.begin(), tracks_.end(), [](const auto& track) { return track.second.reading.state == "ended"; });
+}
+
+}  // namespace joulespool::cli
