@@ -30,7 +30,6 @@ void LiveSink::expect(const wire::DeviceIdentity& identity, std::string_view sou
   DeviceReading& reading = tracks_[identity.id].reading;
   reading.identity = identity;
   reading.source = source;
-  if (reading.state.empty()) reading.state = "waiting";
 }
 
 // A new life of the counter, or the first block: what was open belongs to the old one.
@@ -46,7 +45,7 @@ void LiveSink::on_samples(const std::string& device, const signal::SampleBlock& 
   const std::lock_guard lock(mutex_);
   Track& track = tracks_[device];
   if (!track.accumulator || track.axis != block.axis || block.sample_id < track.sample_id_next) begin(track, block);
-  track.reading.state = "streaming";
+  track.condition.on_samples();
   track.reading.samples_lost += (block.sample_id - track.sample_id_next) / block.axis.decimation;
   track.sample_id_next = block.sample_id_end();
   signal::SampleSpan samples = {block.sample_id, block.axis.decimation, block.i, block.v, block.p};
@@ -59,29 +58,13 @@ void LiveSink::on_samples(const std::string& device, const signal::SampleBlock& 
 }
 
 void LiveSink::on_event(const std::string& device, const device::SourceEvent& event) {
-  using Kind = device::SourceEvent::Kind;
   const std::lock_guard lock(mutex_);
   Track& track = tracks_[device];
-  DeviceReading& reading = track.reading;
-  if (!event.identity.id.empty()) reading.identity = event.identity;
-  if (reading.identity.id.empty()) reading.identity.id = device;
-  if (!event.firmware.empty()) reading.firmware = event.firmware;
-  const auto enter = [&reading](const char* state, const std::string& detail) {
-    reading.state = state;
-    reading.detail = detail;
-  };
-  switch (event.kind) {
-    case Kind::attached: return enter("attached", event.text);
-    case Kind::found: return enter("streaming", "");
-    case Kind::lost: return enter("lost", event.text);
-    case Kind::trouble: return enter("trouble", event.text);
-    case Kind::ended:
-      if (track.accumulator) track.accumulator->flush(track.windows);
-      return enter("ended", event.text);
-    case Kind::gap:  // the jump of sample_id counts
-    case Kind::statistics:
-    case Kind::note: return;
-  }
+  wire::DeviceIdentity& identity = track.reading.identity;
+  if (!event.identity.id.empty()) identity = event.identity;
+  if (identity.id.empty()) identity.id = device;
+  track.condition.on_event(event);
+  if (event.kind == device::SourceEvent::Kind::ended && track.accumulator) track.accumulator->flush(track.windows);
 }
 
 std::vector<DeviceReading> LiveSink::take() {
@@ -96,6 +79,9 @@ std::vector<DeviceReading> LiveSink::take() {
       track.latest_ns = now_ns;
     }
     DeviceReading& reading = readings.emplace_back(track.reading);
+    reading.state = to_string(track.condition.state());
+    reading.detail = track.condition.detail();
+    reading.firmware = track.condition.firmware();
     if (now_ns - track.latest_ns < repeat_ns) fill(reading, track.latest);
   }
   return readings;
@@ -103,8 +89,9 @@ std::vector<DeviceReading> LiveSink::take() {
 
 bool LiveSink::is_over() {
   const std::lock_guard lock(mutex_);
-  return !tracks_.empty() &&
-         std::all_of(tracks_.begin(), tracks_.end(), [](const auto& track) { return track.second.reading.state == "ended"; });
+  return !tracks_.empty() && std::all_of(tracks_.begin(), tracks_.end(), [](const auto& track) {
+    return track.second.condition.state() == app::DeviceState::ended;
+  });
 }
 
 }  // namespace joulespool::cli

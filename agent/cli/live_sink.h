@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "agent/app/device_condition.h"
 #include "agent/base/clock.h"
 #include "agent/cli/live_reading.h"
 #include "agent/device/sample_source.h"
@@ -29,7 +30,8 @@ class LiveSink final : public device::SampleSink {
 
  private:
   struct Track {
-    DeviceReading reading;  // without measured values
+    DeviceReading reading;  // without state and measured values
+    app::DeviceCondition condition;
     wire::TimeAxis axis;
     uint64_t sample_id_next = 0;
     std::optional<signal::WindowAccumulator> accumulator;

@@ -221,6 +221,7 @@ TEST_CASE("doctor: the running agent, its version and its devices in trouble") {
        agent({{"js220-1", "waiting", "another program holds it", 0}}),
        "1.0",
        {{ok, problem}, "js220-1: waiting: another program holds it", "docs/joulescope.md"}},
+      {"trouble without words", agent({{"js220-1", "trouble", "", 0}}), "1.0", {{ok, problem}, "js220-1: trouble", "docs/"}},
       {"not seen yet", agent({{"js220-1", "waiting", "", 0}}), "1.0", {{ok, ok}, "", ""}},
       {"streaming again", agent({{"js220-1", "streaming", "was busy", 7}}), "1.0", {{ok, ok}, "", ""}},
   };
