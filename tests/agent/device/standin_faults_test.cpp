@@ -67,8 +67,8 @@ TEST_CASE("stand-in: who takes messages to be of one size loses the tail before 
   const uint64_t first = soon, end = soon + 2 * 12'600;
   StandinWorld world;
   world.plug(from_zero("lost", std::to_string(first) + "-" + std::to_string(end)));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js220, {"s/i", "s/v"}, recorder);
   REQUIRE(reached(recorder, "s/v/!data", end));
   for (const std::string topic : {"s/i/!data", "s/v/!data"}) {
@@ -86,8 +86,8 @@ TEST_CASE("stand-in: who takes messages to be of one size loses the tail before 
 TEST_CASE("stand-in: who pairs the messages of i and v is wrong once only i has a gap") {
   StandinWorld world;
   world.plug(from_zero("lost_i", std::to_string(soon) + "-" + std::to_string(soon + 252)));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js220, {"s/i", "s/v"}, recorder);
   REQUIRE(reached(recorder, "s/v/!data", soon + 200'000));
   CHECK(holes(heads(recorder, "s/i/!data")).size() == 1);
@@ -138,8 +138,8 @@ TEST_CASE("stand-in: who compares packet numbers as they are is wrong after 65,5
 TEST_CASE("stand-in: who sums every sample of a js110 sums its first NaN, too") {
   StandinWorld world;
   world.plug(js110_keys({{"leading_nan", "71"}, {"nan", "70000-70126"}}));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js110, {"s/i", "s/i/range"}, recorder);
   REQUIRE(recorder.wait_for(2, "s/i/!data"));
   REQUIRE(recorder.wait_for(1, "s/i/range/!data"));
@@ -161,8 +161,8 @@ TEST_CASE("stand-in: who sums every sample of a js110 sums its first NaN, too") 
 TEST_CASE("stand-in: who takes the map to UTC to be continuous is wrong when it steps") {
   StandinWorld world;
   world.plug(from_zero("map_step", std::to_string(soon) + ":250000000"));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js220, {"s/i"}, recorder);
   REQUIRE(reached(recorder, "s/i/!data", soon + 200'000));
   const auto messages = heads(recorder, "s/i/!data");
@@ -178,8 +178,8 @@ TEST_CASE("stand-in: who takes the map to UTC to be continuous is wrong when it 
 TEST_CASE("stand-in: who believes any clock writes samples of 1970") {
   StandinWorld world;
   world.plug(js220_keys({{"clock_1970", "1"}}));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js220, {"s/i"}, recorder);
   REQUIRE(recorder.wait_for(1));
   CHECK(utc_s(heads(recorder, "s/i/!data").front().time_map) < 3600);
@@ -188,8 +188,8 @@ TEST_CASE("stand-in: who believes any clock writes samples of 1970") {
 TEST_CASE("stand-in: who does not look at the version of a structure reads what he does not know") {
   StandinWorld world;
   world.plug(js220_keys({{"struct_version", "2"}}));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js220, {"s/i"}, recorder);
   REQUIRE(recorder.wait_for(1));
   CHECK(heads(recorder, "s/i/!data").front().version == 2);
@@ -199,8 +199,8 @@ TEST_CASE("stand-in: who waits for the samples of a device that went silent wait
   StandinWorld world;
   world.plug(js220_keys());
   const std::string id = world.plug(js110_keys({{"mute_after", "100000"}}));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js110, {"s/i"}, recorder);
   stream(client, js220, {"s/i"}, recorder);
   REQUIRE(recorder.wait_for(8, "js220/001122/s/i/!data"));
@@ -231,8 +231,8 @@ TEST_CASE("stand-in: statistics of the instrument are exact sums since they were
   for (const std::string scale : {"1", "1.01"}) {
     StandinWorld world;
     world.plug(js220_keys({{"stats_scale", scale}}));
-    DriverClient client;
     Recorder recorder;
+    DriverClient client;
     REQUIRE(client.open(js220) == 0);
     REQUIRE(client.subscribe(js220 + "/s/stats/value", abi::subscribe_published, Recorder::on_value, &recorder) == 0);
     REQUIRE(client.publish(js220 + "/s/stats/scnt", 100'000) == 0);
@@ -269,8 +269,8 @@ TEST_CASE("stand-in: statistics of the instrument are exact sums since they were
 TEST_CASE("stand-in: power of a js220 begins before current and voltage, with NaN") {
   StandinWorld world;
   world.plug(js220_keys({{"counter_start", "10000"}}));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js220, {"s/i", "s/v", "s/p"}, recorder);
   REQUIRE(recorder.wait_for(1, "s/p/!data"));
   const KeptMessage power = recorder.messages("s/p/!data").front();
@@ -290,8 +290,8 @@ TEST_CASE("stand-in: ranges and inputs of a js220 keep 2 MS/s at any rate of i a
     const std::string prefix = is_js110 ? js110 : js220;
     StandinWorld world;
     world.plug(is_js110 ? js110_keys() : js220_keys());
-    DriverClient client;
     Recorder recorder;
+    DriverClient client;
     REQUIRE(client.open(prefix) == 0);
     REQUIRE(client.publish(prefix + "/h/fs", 1000) == 0);
     for (const std::string topic : {"/s/i", "/s/i/range", "/s/gpi/1"}) {
@@ -326,8 +326,8 @@ TEST_CASE("stand-in: a js320 counts 16 MHz and has fewer rates") {
   const std::string prefix = "u/js320/X2VJ";
   StandinWorld world;
   world.plug({{"model", "js320"}, {"serial", "X2VJ"}, {"seed", "7"}, {"load", "cpu"}});
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, prefix, {"s/i", "s/gpi/0"}, recorder);
   for (const uint32_t rate : {2'000'000U, 500'000U, 500U})
     CHECK(client.publish(prefix + "/h/fs", rate) == abi::rc_parameter_invalid);
@@ -344,8 +344,8 @@ TEST_CASE("stand-in: a js320 counts 16 MHz and has fewer rates") {
 TEST_CASE("stand-in: four times as fast means four times the samples, and none is missing") {
   StandinWorld world;
   world.plug(js220_keys({{"speed", "4"}}));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   SystemClock clock;
   stream(client, js220, {"s/i"}, recorder);
   const int64_t start = clock.monotonic_ns();

@@ -90,8 +90,8 @@ class OtherProcess {
 TEST_CASE("stand-in: i and v of a js220 come as messages of 50,022 samples that the simulated device measures, too") {
   StandinWorld world;
   world.plug(js220_keys({{"counter_start", "10000000000"}}));
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js220, {"s/i", "s/v"}, recorder);
   REQUIRE(recorder.wait_for(3, "s/i/!data"));
   REQUIRE(recorder.wait_for(3, "s/v/!data"));
@@ -115,8 +115,8 @@ TEST_CASE("stand-in: i and v of a js220 come as messages of 50,022 samples that 
 TEST_CASE("stand-in: who takes 50,000 samples a message is told otherwise by a js110: 65,394, from sample_id 0 on") {
   StandinWorld world;
   world.plug(js110_keys());
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js110, {"s/i", "s/v"}, recorder);
   REQUIRE(recorder.wait_for(3, "s/i/!data"));
   uint64_t next = 0;
@@ -135,8 +135,8 @@ TEST_CASE("stand-in: who publishes retained gets success and no data ever after 
     CAPTURE(retained);
     StandinWorld world;
     const std::string id = world.plug(js220_keys({{"speed", "4"}}));
-    DriverClient client;
     Recorder presence, samples;
+    DriverClient client;
     REQUIRE(client.subscribe("@/!add", abi::subscribe_published, Recorder::on_value, &presence) == 0);
     REQUIRE(client.subscribe("@/!remove", abi::subscribe_published, Recorder::on_value, &presence) == 0);
     REQUIRE(client.subscribe(js220 + "/s/i/!data", abi::subscribe_published, Recorder::on_value, &samples) == 0);
@@ -165,11 +165,11 @@ TEST_CASE("stand-in: who publishes retained gets success and no data ever after 
 TEST_CASE("stand-in: who publishes retained before opening has said it already: success and no data when it counts") {
   StandinWorld world;
   world.plug(js220_keys());
+  Recorder recorder;
   DriverClient client;
   CHECK(client.publish(js220 + "/s/i/ctrl", u32_value(1, true)) == abi::rc_closed);
   REQUIRE(client.open(js220) == 0);
   CHECK(client.publish(js220 + "/s/i/ctrl", u32_value(1, true)) == 0);
-  Recorder recorder;
   for (const char* topic : {"/s/i/!data", "/s/v/!data"})
     REQUIRE(client.subscribe(js220 + topic, abi::subscribe_published, Recorder::on_value, &recorder) == 0);
   REQUIRE(client.publish(js220 + "/s/v/ctrl", 1) == 0);
@@ -203,8 +203,8 @@ TEST_CASE("stand-in: who sets the rate retained is back at full rate after closi
 TEST_CASE("stand-in: who thinks that closing stops a js110 gets its samples again after opening, from sample_id 0") {
   StandinWorld world;
   world.plug(js110_keys());
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js110, {"s/i"}, recorder);
   REQUIRE(recorder.wait_for(2));
   REQUIRE(client.close(js110) == 0);
@@ -251,8 +251,8 @@ TEST_CASE("stand-in: who thinks that each device has a thread of its own is wron
   StandinWorld world;
   world.plug(js220_keys());
   world.plug(js110_keys());
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   stream(client, js220, {"s/i"}, recorder);
   stream(client, js110, {"s/i"}, recorder);
   REQUIRE(recorder.wait_for(2, "js220/001122/s/i/!data"));
@@ -265,9 +265,9 @@ TEST_CASE("stand-in: who thinks that each device has a thread of its own is wron
 TEST_CASE("stand-in: who takes time in a callback finds that calls outlive their timeouts and that nothing is dropped") {
   StandinWorld world;
   world.plug(js220_keys({{"speed", "4"}}));
-  DriverClient client;
   Recorder recorder;
   Obstacle obstacle;
+  DriverClient client;
   stream(client, js220, {"s/i"}, recorder);
   REQUIRE(client.subscribe(js220 + "/s/i/!data", abi::subscribe_published, Obstacle::on_value, &obstacle) == 0);
   obstacle.wait_for_call();
@@ -353,8 +353,8 @@ TEST_CASE("stand-in: who does not look at the version takes an old library") {
 TEST_CASE("stand-in: who subscribes to @/!add without what is retained misses the devices that are there already") {
   StandinWorld world;
   world.plug(js220_keys());
-  DriverClient client;
   Recorder naive, careful, usual;
+  DriverClient client;
   REQUIRE(client.subscribe("@/!add", abi::subscribe_published, Recorder::on_value, &naive) == 0);
   REQUIRE(client.subscribe("@/!add", abi::subscribe_published | abi::subscribe_retained, Recorder::on_value, &careful) == 0);
   REQUIRE(client.subscribe("@/!add", 0, Recorder::on_value, &usual) == 0);
@@ -395,8 +395,8 @@ TEST_CASE("stand-in: who waits for an answer inside a callback gets success for 
 TEST_CASE("stand-in: who goes on with an unplugged device is told that it is not there, and its last message never comes whole") {
   StandinWorld world;
   const std::string id = world.plug(js220_keys());
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   REQUIRE(client.subscribe("@/!remove", abi::subscribe_published, Recorder::on_value, &recorder) == 0);
   stream(client, js220, {"s/i"}, recorder);
   REQUIRE(recorder.wait_for(1, "s/i/!data"));
@@ -411,8 +411,8 @@ TEST_CASE("stand-in: who goes on with an unplugged device is told that it is not
 
 TEST_CASE("stand-in: who subscribes twice is called twice, and a subscription that does not exist cannot be ended") {
   StandinWorld world;
-  DriverClient client;
   Recorder recorder;
+  DriverClient client;
   for (int n = 0; n < 2; ++n) REQUIRE(client.subscribe("@", abi::subscribe_published, Recorder::on_value, &recorder) == 0);
   CHECK(client.unsubscribe("@/list", Recorder::on_value, &recorder) == abi::rc_not_found);
   world.plug(js220_keys());

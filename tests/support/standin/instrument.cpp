@@ -53,6 +53,7 @@ Instrument::Instrument(DevicePlan plan, const World& world, Frontend& frontend, 
     add("s/gpi/" + std::to_string(input), abi::Field::gpi, input, 1, 16 + input);
   rebuild_pieces();
   statistics_.set_scale(plan_.stats_scale);
+  statistics_.set_block_samples(traits_.full_rate_hz);
   frontend_.post(Presence{prefix_, true});
   publish("h/state", state_closed);
 }
