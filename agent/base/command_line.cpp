@@ -30,6 +30,7 @@ CLI::App& group_of(CLI::App& root, const Program& program, const Command& comman
 void add_commands(CLI::App& root, const Program& program, const Surroundings& surroundings, Action& chosen) {
   for (const Command& command : program.commands) {
     CLI::App& app = *group_of(root, program, command).add_subcommand(std::string(command.name), std::string(command.doc));
+    if (command.is_hidden) app.group("");
     app.callback([&chosen, action = command.add(app, surroundings)] { chosen = action; });
   }
 }

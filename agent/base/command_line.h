@@ -37,6 +37,7 @@ struct Command {
   std::string_view doc;
   // Adds the command's own flags to `app`; what they are parsed into must be kept alive by the action (a shared_ptr).
   Action (*add)(CLI::App& app, const Surroundings& surroundings);
+  bool is_hidden = false;  // not in --help: the program calls it by itself
 };
 
 struct CommandGroup {

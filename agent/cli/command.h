@@ -10,6 +10,7 @@ Action add_status(CLI::App& app, const Surroundings& surroundings);
 Action add_doctor(CLI::App& app, const Surroundings& surroundings);
 Action add_device_list(CLI::App& app, const Surroundings& surroundings);
 Action add_device_watch(CLI::App& app, const Surroundings& surroundings);
+Action add_driver_host(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_list(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_show(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_stat(CLI::App& app, const Surroundings& surroundings);

@@ -19,6 +19,8 @@ constexpr Command commands[] = {
     {"config", "show", "Every setting in force and where it came from", add_config_show},
     {"config", "check", "Is this file a valid configuration?", add_config_check},
     {"config", "reference", "All settings as Markdown (docs/reference/agent-configuration.md)", add_config_reference},
+    {"", "driver-host", "Runs the driver for one instrument beside the agent, which starts it: of no use by hand",
+     add_driver_host, true},
 };
 
 constexpr CommandGroup groups[] = {

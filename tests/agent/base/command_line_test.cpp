@@ -40,6 +40,7 @@ constexpr Command commands[] = {
     {"talk", "ask", "Asks", add_ask},
     {"", "throw", "Throws", add_throw},
     {"talk", "fail", "Fails", add_fail},
+    {"", "inner", "For the program itself", add_ask, true},
 };
 constexpr CommandGroup groups[] = {{"talk", "A group of two"}};
 constexpr Program program = {"test-program", "A program for tests", commands, groups};
@@ -83,6 +84,12 @@ TEST_CASE("command line of a program: help and version name the program, its com
   const Answer group = run({"talk", "--help"});
   for (const char* part : {"ask", "Asks", "fail", "Fails"}) CHECK_MESSAGE(contains(group.out, part), part);
   CHECK(run({"--version"}).out == "test-program " + std::string(version()) + "\n");
+}
+
+TEST_CASE("command line of a program: a hidden command is not listed, but runs and explains itself") {
+  CHECK_FALSE(contains(run({"--help"}).out, "inner"));
+  CHECK(run({"inner"}).exit_code == exit_no);
+  CHECK(contains(run({"inner", "--help"}).out, "For the program itself"));
 }
 
 TEST_CASE("command line of a program: wrong usage is exit code 2 and runs nothing") {
