@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "agent/base/units.h"
 
@@ -18,24 +19,27 @@ void CrossCheck::begin(const wire::TimeAxis& axis) {
   axis_ = axis;
   position_ = 0;
   next_mark_.reset();
+  length_ = last_length_ = 0;
   gross_ = {};
   marks_.clear();
   waiting_.clear();
   told_at_.reset();
 }
 
-// Marks at the span's ends, and on through equally long ones, as far as their samples are still to come.
+// Marks at the span's ends, and on through spans of the usual length, as far as their samples are still to come. One span of
+// another length is an exception (sample_ids jumped inside of it), two are the new usual length.
 void CrossCheck::foresee(const InstrumentSpan& span) {
   const uint64_t length = span.sample_id_end - span.sample_id_first;
+  const uint64_t length_before = std::exchange(last_length_, length);
   const bool foreseen = next_mark_ && length == length_ &&
                         (std::max(*next_mark_, span.sample_id_end) - std::min(*next_mark_, span.sample_id_end)) % length == 0;
   if (foreseen) return;
-  length_ = length;
+  if (length_ == 0 || length == length_before) length_ = length;
   marks_.clear();
   gross_ = {};
-  if (span.sample_id_first >= position_) next_mark_ = span.sample_id_first;
+  if (length == length_ && span.sample_id_first >= position_) next_mark_ = span.sample_id_first;
   else if (span.sample_id_end >= position_) next_mark_ = span.sample_id_end;
-  else next_mark_ = span.sample_id_end + (position_ - span.sample_id_end + length - 1) / length * length;
+  else next_mark_ = span.sample_id_end + (position_ - span.sample_id_end + length_ - 1) / length_ * length_;
 }
 
 std::optional<Disagreement> CrossCheck::on_statistics(const InstrumentSpan& span) {

@@ -91,8 +91,9 @@ class CrossCheck {
   wire::TimeAxis axis_;
   uint64_t position_ = 0;              // samples before it were handed over
   std::optional<uint64_t> next_mark_;  // sample_id of the next mark; then every length_ ticks
-  uint64_t length_ = 0;
-  Gross gross_;  // since the last mark
+  uint64_t length_ = 0;                // usual length of a span
+  uint64_t last_length_ = 0;           // that of the last one
+  Gross gross_;                        // since the last mark
   std::deque<Mark> marks_;
   std::deque<InstrumentSpan> waiting_;
   std::optional<uint64_t> told_at_;  // where the last disagreement was told; none: all is well

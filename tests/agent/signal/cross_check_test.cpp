@@ -175,6 +175,31 @@ TEST_CASE("cross-check: missing samples, NaN and a beginning that was not forese
   CHECK(feed.check.counts().beyond == 0);
 }
 
+TEST_CASE("cross-check: a jump of sample_ids inside a span costs this span only, another length of spans only the first two") {
+  const Device device(400'000);
+  Feed feed(device);
+  uint64_t tick = 0, first = 0;
+  const auto until = [&](uint64_t end) {  // blocks of 2,000 ticks
+    for (; tick < end; tick += 2'000) feed.block(tick, tick + 2'000);
+  };
+  const auto span = [&](uint64_t length) {
+    until((first + length) / 2'000 * 2'000);  // the statistics come a little before the block with the end
+    feed.statistics(device.measure(first, first + length));
+    first += length;
+  };
+  for (int at = 0; at < 5; ++at) span(span_ticks);
+  CHECK(feed.check.counts().skipped == 1);
+  until(104'000);
+  tick += 2'000;  // missing; the instrument does not count what is missing, so the span is longer
+  span(span_ticks + 2'520);
+  for (int at = 0; at < 5; ++at) span(span_ticks);
+  for (int at = 0; at < 5; ++at) span(2 * span_ticks);
+  until(first + 2'000);
+  CHECK(feed.check.counts().skipped == 1 + 1 + 2);
+  CHECK(feed.check.counts().compared == 4 + 5 + 3);
+  CHECK(feed.check.counts().beyond == 0);
+}
+
 TEST_CASE("cross-check: bad spans are told once a minute, until one is well again") {
   const TimeAxis slow{7, 1000, 1};
   const std::vector<float> amps(100, 0.5F), volts(100, 2.0F), watts(100, 1.0F);
