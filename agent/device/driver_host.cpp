@@ -67,8 +67,7 @@ void beat_until_stop(SharedRing& ring, int terminate_fd) {
 }  // namespace
 
 Status run_driver_host(Clock& clock, const MakeDriverSource& make_source) {
-  if (!is_socket(host_socket_fd))
-    return Error{Errc::usage, "the agent starts this beside itself; it is of no use by hand"};
+  if (!is_socket(host_socket_fd)) return Error{Errc::usage, "the agent starts this beside itself; it is of no use by hand"};
   const FileDescriptor terminate = take_signals();
   const auto order = receive_order();
   if (!order) return order.error();

@@ -41,7 +41,7 @@ bool write(SharedRing& ring, const Record& record) {
 Record read(SharedRing& ring) {
   const auto front = ring.front();
   REQUIRE(front.ok());
-  const Record record(front->begin(), front->end());
+  Record record(front->begin(), front->end());
   if (!record.empty()) ring.pop();
   return record;
 }
