@@ -38,21 +38,20 @@ Result<DeviceList> from_driver(const std::string& library, Clock& clock) {
   return list;
 }
 
-// What is on USB, but not known to who was asked: bootloaders, and what nobody selected.
-void add_from_usb(const std::string& sysfs_root, DeviceList& list) {
-  const auto found = device::read_usb_instruments(sysfs_root);
-  if (!found) return;
-  for (const device::UsbInstrument& instrument : *found) {
-    const auto is_it = [&](const DeviceRow& row) { return row.identity.id == instrument.identity.id; };
-    const std::string place = "on USB port " + instrument.port + ": ";
-    if (instrument.is_bootloader)
-      list.rows.push_back(
-          {instrument.identity, "", "bootloader", place + "waits for firmware; joulespool doctor says what to do"});
-    else if (std::none_of(list.rows.begin(), list.rows.end(), is_it))
-      list.rows.push_back({instrument.identity, "", list.from == "agent" ? "not used" : "not seen",
-                           place + (list.from == "agent" ? "no [[device]] of the running agent selects it"
-                                                         : "the driver does not list it; joulespool doctor may know why")});
-  }
+// What the kernel knows better: bootloaders, instruments that nobody selected, and the serial as it is (an id has it in lower
+// case).
+void add_from_usb(const device::UsbInstrument& instrument, DeviceList& list) {
+  const std::string place = "on USB port " + instrument.port + ": ";
+  const auto row = std::find_if(list.rows.begin(), list.rows.end(),
+                                [&](const DeviceRow& one) { return one.identity.id == instrument.identity.id; });
+  if (instrument.is_bootloader)
+    list.rows.push_back({instrument.identity, "", "bootloader", place + "waits for firmware; joulespool doctor says what to do"});
+  else if (row != list.rows.end()) row->identity = instrument.identity;
+  else if (list.from == "agent")
+    list.rows.push_back({instrument.identity, "", "not used", place + "no [[device]] of the running agent selects it"});
+  else
+    list.rows.push_back(
+        {instrument.identity, "", "not seen", place + "the driver does not list it; joulespool doctor may know why"});
 }
 
 void print(const DeviceList& list, std::ostream& out) {
@@ -90,7 +89,8 @@ Result<ExitCode> list_devices(const DeviceFlags& flags, const Surroundings& surr
   if (!status && status.error().code != Errc::unreachable) return status.error();
   auto list = status ? from_agent(*status) : from_driver(loaded->settings.driver_library, surroundings.clock);
   if (!list) return list.error();
-  add_from_usb(flags.roots.sysfs, *list);
+  if (const auto on_usb = device::read_usb_instruments(flags.roots.sysfs))
+    for (const device::UsbInstrument& instrument : *on_usb) add_from_usb(instrument, *list);
   if (flags.json) surroundings.out << to_json(*list).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   else print(*list, surroundings.out);
   return exit_ok;

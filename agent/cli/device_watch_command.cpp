@@ -102,7 +102,9 @@ Result<std::vector<DeviceReading>> chosen(ReadingFeed& feed, const std::string& 
 }
 
 Status watch_feed(ReadingFeed& feed, const WatchFlags& flags, const std::stop_token& stop, const Surroundings& surroundings) {
-  if (const auto first = chosen(feed, flags.id); !first) return first.error();
+  const auto first = chosen(feed, flags.id);
+  if (!first) return first.error();
+  if (first->empty()) surroundings.err << "joulespool: no device is there yet; 'joulespool device list' may say why\n";
   Display display(flags, surroundings);
   Clock& clock = surroundings.clock;
   int64_t next_ns = clock.monotonic_ns();

@@ -80,7 +80,7 @@ CliResult run_program(const std::vector<std::string>& arguments, const Environme
     if (poll(ends, 2, 60000) <= 0) kill(pid, SIGKILL);  // it hangs: the exit code will tell
     if (ends[0].revents != 0 && !drain(out.read_end, result.out)) ends[0].fd = -1;
     if (ends[1].revents != 0 && !drain(err.read_end, result.err)) ends[1].fd = -1;
-    if (stopped || result.err.find(stop_line) == std::string::npos) continue;
+    if (stopped || (result.err + '\n' + result.out).find(stop_line) == std::string::npos) continue;
     kill(pid, SIGTERM);
     stopped = true;
   }

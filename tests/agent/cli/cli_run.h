@@ -15,7 +15,7 @@ struct CliResult {
 using Environment = std::map<std::string, std::string>;
 
 CliResult run_in_process(const std::vector<std::string>& arguments, const Environment& environment = {});
-// The program named by JOULESPOOL_PROGRAM. `stop_line`: SIGTERM is sent once this text is on stderr; empty: never.
+// The program named by JOULESPOOL_PROGRAM. `stop_line`: SIGTERM is sent once this text is on stderr or stdout; empty: never.
 CliResult run_program(const std::vector<std::string>& arguments, const Environment& environment = {},
                       const std::string& stop_line = "");
 

@@ -148,6 +148,16 @@ TEST_CASE("device list: of the running agent, with why one cannot be used, and w
                                           {"detail", "another program holds it"}});
 }
 
+TEST_CASE("device list: a serial is written as the instrument writes it, also where only the agent's id is known") {
+  Machine machine;
+  machine.plug("1-2", "135a", "X2VJ", 1, 5);
+  const FakeAgent agent(machine.spool(), {device_status("js320-x2vj", "streaming")});
+  const auto document = json::parse(machine.run({"device", "list", "--json"}).out);
+  REQUIRE(document.at("devices").size() == 1);
+  CHECK(document.at("devices")[0].at("serial") == "X2VJ");
+  CHECK(document.at("devices")[0].at("state") == "streaming");
+}
+
 TEST_CASE("device list: an agent without a device is no failure, and says what to check") {
   Machine machine;
   const FakeAgent agent(machine.spool(), {});
