@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "agent/device/driver_processes.h"
+
 namespace joulespool::app {
 namespace {
 
@@ -78,9 +80,7 @@ Result<std::vector<std::unique_ptr<device::SampleSource>>> make_sources(const co
       auto made = simulated_device(device);
       if (!made) return made.error();
       simulations.push_back(std::move(*made));
-    } else if (device.source == config::SourceKind::joulescope) {
-      return Error{Errc::usage, device.origin + ": source = \"joulescope\": this version cannot open instruments"};
-    } else {
+    } else if (device.source == config::SourceKind::replay) {
       auto made = replay_device(device);
       if (!made) return made.error();
       replays.push_back(std::move(*made));
@@ -89,6 +89,10 @@ Result<std::vector<std::unique_ptr<device::SampleSource>>> make_sources(const co
   std::vector<std::unique_ptr<device::SampleSource>> sources;
   if (!simulations.empty()) sources.push_back(std::make_unique<device::SimulatedSource>(clock, std::move(simulations)));
   if (!replays.empty()) sources.push_back(std::make_unique<device::ReplaySource>(clock, std::move(replays)));
+  auto instruments = joulescope_settings(settings);
+  if (!instruments) return instruments.error();
+  if (!instruments->selections.empty())
+    sources.push_back(std::make_unique<device::DriverProcesses>(clock, std::move(*instruments)));
   return sources;
 }
 

@@ -15,7 +15,7 @@ using Kind = SourceEvent::Kind;
 
 constexpr int64_t look_interval_ns = 250 * ns_per_ms;
 constexpr unsigned silences_max = 3;
-constexpr BackoffLimits pauses = {500 * ns_per_ms, 30 * ns_per_s};
+constexpr BackoffLimits pauses = {500 * ns_per_ms, 10 * ns_per_s};
 constexpr size_t commands_max = 1000;
 
 std::string shown(const Driver::PublishValue& value) {

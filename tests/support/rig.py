@@ -140,6 +140,18 @@ def accepts(port: int) -> bool:
         return False
 
 
+def status_of(spool: pathlib.Path):
+    """What the agent of this spool says of itself; None if none answers."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(spool / "control.sock"))
+            client.sendall(b'{"version":1,"request":"status"}\n')
+            return json.loads(b"".join(iter(lambda: client.recv(65536), b"")))
+    except (OSError, ValueError):
+        return None
+
+
 class Rig:
     """with Rig(devices) as rig: ... Everything it started is gone at the end; the folder is kept if something went wrong."""
 
@@ -199,15 +211,7 @@ class Rig:
         """The running agent's status, or None if it does not answer. AssertionError if a process ended by itself."""
         for process in (self.agent, self.bridge, self.broker.process):
             process.check()
-        try:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(5)
-                client.connect(str(self.spool / "control.sock"))
-                client.sendall(b'{"version":1,"request":"status"}\n')
-                answer = b"".join(iter(lambda: client.recv(65536), b""))
-            return json.loads(answer)
-        except (OSError, ValueError):
-            return None
+        return status_of(self.spool)
 
     def kinesis(self):
         import boto3

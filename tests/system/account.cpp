@@ -240,6 +240,8 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
   const double rate = static_cast<double>(coverage.axes.front().counter_rate_hz) / account.truth->decimation();
   out.update({{"made", made},
               {"lives", coverage.axes.size()},
+              {"first", coverage.axes.front().first},
+              {"end", coverage.axes.back().end},
               {"delivered", stat.samples},
               {"delivered_wave", wave.samples},
               {"lost", lost},
