@@ -74,6 +74,44 @@ TEST_CASE("device list: a driver that is too old is told with its version, exit 
   CHECK(contains(result.err, "2.0.3 or later"));
 }
 
+TEST_CASE("device watch: instruments that are there, without any setting, and one that was asked for and is not") {
+  StandinWorld world;
+  world.plug({{"model", "js220"}, {"serial", "001122"}, {"load", "constant"}});
+  const TemporaryDirectory directory;
+  const Environment environment = {{"JSDRV_STANDIN_WORLD", world.path()}};
+  // A bound for what never comes: 50 s.
+  const CliResult all =
+      run_program(with_world({"device", "watch", "--json", "--count", "200"}, directory), environment, "\"mean\"");
+  REQUIRE_MESSAGE(all.exit_code == 0, all.err);
+  const size_t mean = all.out.find("\"mean\"");
+  REQUIRE(mean != std::string::npos);
+  const size_t line = all.out.rfind('\n', mean) + 1;  // npos + 1 is 0
+  const json reading = json::parse(all.out.substr(line, all.out.find('\n', mean) - line));
+  CHECK(reading.at("device") == "js220-001122");
+  CHECK(reading.at("state") == "streaming");
+  CHECK(reading.at("i").at("mean").get<double>() == doctest::Approx(0.01).epsilon(0.01));
+  CHECK(reading.at("samples_lost") == 0);
+  for (const DriverCall& call : world.calls()) {
+    CHECK(!contains(call.topic, "range"));
+    CHECK((!contains(call.topic, "!open") || call.value == "1"));
+  }
+  const CliResult absent = run_program(with_world({"device", "watch", "js220-000009", "--count", "200"}, directory), environment,
+                                       "js220-000009 trouble");
+  CHECK(absent.exit_code == 0);
+  CHECK(contains(absent.out, "js220-000009 trouble"));
+  CHECK(contains(absent.out, "it is not connected; connected: js220-001122"));
+}
+
+TEST_CASE("device watch: where nothing is plugged in, it says so and waits") {
+  StandinWorld world;
+  const TemporaryDirectory directory;
+  const CliResult result = run_program(with_world({"device", "watch", "--count", "1", "--interval-ms", "100"}, directory),
+                                       {{"JSDRV_STANDIN_WORLD", world.path()}});
+  CHECK(result.exit_code == 0);
+  CHECK(result.out.empty());
+  CHECK(contains(result.err, "no device is there yet"));
+}
+
 TEST_CASE("doctor: the driver and its version, or that it cannot be used") {
   StandinWorld world;
   const std::vector<std::string> doctor = {"doctor",   "--json",           "--mqtt.uri", "tcp://127.0.0.1:1",
