@@ -102,9 +102,7 @@ Result<std::vector<DeviceReading>> chosen(ReadingFeed& feed, const std::string& 
 }
 
 Status watch_feed(ReadingFeed& feed, const WatchFlags& flags, const std::stop_token& stop, const Surroundings& surroundings) {
-  const auto first = chosen(feed, flags.id);
-  if (!first) return first.error();
-  if (first->empty()) surroundings.err << "joulespool: no device is there yet; 'joulespool device list' may say why\n";
+  if (const auto first = chosen(feed, flags.id); !first) return first.error();
   Display display(flags, surroundings);
   Clock& clock = surroundings.clock;
   int64_t next_ns = clock.monotonic_ns();
@@ -113,6 +111,8 @@ Status watch_feed(ReadingFeed& feed, const WatchFlags& flags, const std::stop_to
     if (feed.is_over() || !clock.wait_until(next_ns, stop)) break;
     const auto readings = chosen(feed, flags.id);
     if (!readings) return readings.error();
+    if (shown == 0 && readings->empty())
+      surroundings.err << "joulespool: no device is there yet; 'joulespool device list' may say why\n";
     display.show(*readings);
     if (!surroundings.out) break;  // nobody reads any more; told by who called
   }
