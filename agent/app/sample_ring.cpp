@@ -122,6 +122,8 @@ std::optional<RingItem> SampleRing::pop_until(int64_t deadline_ns) {
   std::unique_lock lock(mutex_);
   filled_.wait_until(lock, deadline, [&] { return woken_ || !items_.empty(); });
   woken_ = false;
+  if (items_.empty())  // nothing follows them just now, perhaps never
+    for (auto& [device, room] : rooms_) enqueue_overruns(device, room);
   if (items_.empty()) return std::nullopt;
   std::optional<RingItem> item(std::move(items_.front()));
   items_.pop_front();

@@ -4,8 +4,8 @@
 
 namespace joulespool::device {
 
-SampleAssembler::SampleAssembler(std::vector<signal::SignalId> packed, uint64_t waiting_samples_max)
-    : waiting_samples_max_(waiting_samples_max), slice_bytes_(packed.size()) {
+SampleAssembler::SampleAssembler(std::vector<signal::SignalId> packed, uint64_t waiting_samples_max, uint64_t packed_ticks_max)
+    : waiting_samples_max_(waiting_samples_max), packed_ticks_max_(packed_ticks_max), slice_bytes_(packed.size()) {
   for (const signal::SignalId signal : packed) packed_.push_back({signal, {}, 0});
 }
 
@@ -56,6 +56,13 @@ void SampleAssembler::add_packed(const signal::PackedRun& run) {
   if (at->runs.empty() || !at->runs.back().continues(run)) at->runs.emplace_back(run);
   at->runs.back().append(run);
   at->end = at->runs.back().sample_id_end();
+  // Current and voltage have stopped: what they will not be waited for anyway goes.
+  if (at->end > packed_ticks_max_) drop_packed_before(*at, at->end - packed_ticks_max_);
+}
+
+void SampleAssembler::drop_packed_before(PackedColumns& column, uint64_t sample_id) {
+  while (!column.runs.empty() && column.runs.front().sample_id_end() <= sample_id) column.runs.pop_front();
+  if (!column.runs.empty()) column.runs.front().drop_before(sample_id);
 }
 
 // The first stretch that both current and voltage have; what only one of them has before it is dropped.
@@ -105,10 +112,7 @@ void SampleAssembler::give_stretch(uint64_t first, uint64_t end, const std::func
   give({first, i_.decimation(), i_.values(end), v_.values(end), slices_});
   i_.drop_before(end);
   v_.drop_before(end);
-  for (PackedColumns& column : packed_) {
-    while (!column.runs.empty() && column.runs.front().sample_id_end() <= end) column.runs.pop_front();
-    if (!column.runs.empty()) column.runs.front().drop_before(end);
-  }
+  for (PackedColumns& column : packed_) drop_packed_before(column, end);
 }
 
 void SampleAssembler::take(const std::function<void(const Stretch&)>& give) {

@@ -18,7 +18,8 @@ class SampleAssembler {
  public:
   // Current and voltage are waited for this long for each other and for the rest, in samples; then they go without the rest.
   // What current or voltage have beyond that without the other is given up, oldest first.
-  SampleAssembler(std::vector<signal::SignalId> packed, uint64_t waiting_samples_max);
+  // Of packed signals the last packed_ticks_max wait.
+  SampleAssembler(std::vector<signal::SignalId> packed, uint64_t waiting_samples_max, uint64_t packed_ticks_max);
 
   void add_current(uint64_t sample_id, uint32_t decimation, std::span<const float> values) {
     i_.add(sample_id, decimation, values);
@@ -76,11 +77,12 @@ class SampleAssembler {
   [[nodiscard]] bool next_span(uint64_t& first, uint64_t& end);
   [[nodiscard]] uint64_t waited_end(uint64_t end) const;
   [[nodiscard]] uint64_t even_end(uint64_t first, uint64_t end) const;
+  static void drop_packed_before(PackedColumns& column, uint64_t sample_id);
   void give_stretch(uint64_t first, uint64_t end, const std::function<void(const Stretch&)>& give);
 
   Column i_, v_;
   std::vector<PackedColumns> packed_;
-  const uint64_t waiting_samples_max_;
+  const uint64_t waiting_samples_max_, packed_ticks_max_;
   std::vector<signal::PackedRun> slices_;
   std::vector<wire::Bytes> slice_bytes_;
 };

@@ -17,6 +17,9 @@ uint64_t waiting_samples_max(const InstrumentModel& model, const InstrumentSelec
   return std::max<uint64_t>((selection.rate_hz == 0 ? model.full_rate_hz : selection.rate_hz) / 2, 4);
 }
 
+// Range and GPI wait for i and v; a watch closes the instrument when these do not come for about as long.
+constexpr uint64_t packed_wait_s = 5;
+
 std::vector<SignalId> packed_of(const InstrumentSelection& selection) {
   std::vector<SignalId> packed;
   for (const StreamTopic& stream : streams_of(selection))
@@ -38,7 +41,7 @@ InstrumentStream::InstrumentStream(Clock& clock, SampleSink& sink, wire::DeviceI
       identity_(std::move(identity)),
       model_(model),
       full_rate_(selection.rate_hz == 0 || selection.rate_hz == model.full_rate_hz),
-      assembler_(packed_of(selection), waiting_samples_max(model, selection)),
+      assembler_(packed_of(selection), waiting_samples_max(model, selection), packed_wait_s * model.counter_rate_hz),
       life_(identity_.id) {}
 
 void InstrumentStream::resume(const ResumePoint& point) {

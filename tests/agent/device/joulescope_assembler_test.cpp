@@ -14,6 +14,7 @@ using joulespool::signal::SignalId;
 
 constexpr uint32_t decimation = 2;  // of current and voltage; range has one element per tick
 constexpr uint64_t waiting_max = 1000;
+constexpr uint64_t packed_ticks_max = 30'000;
 
 float current_at(uint64_t id) { return static_cast<float>(id) * 0.5F; }
 float voltage_at(uint64_t id) { return -static_cast<float>(id); }
@@ -80,7 +81,7 @@ void add_range(SampleAssembler& to, uint64_t first, uint64_t end) {
 }  // namespace
 
 TEST_CASE("sample assembler: a sample is handed over when both current and voltage have come") {
-  SampleAssembler assembler({}, waiting_max);
+  SampleAssembler assembler({}, waiting_max, packed_ticks_max);
   Collected collected;
   add_current(assembler, 100, 200);
   collected.take(assembler);
@@ -97,7 +98,7 @@ TEST_CASE("sample assembler: a sample is handed over when both current and volta
 }
 
 TEST_CASE("sample assembler: a hole in one signal is a hole in the sample_ids, and nothing is shifted") {
-  SampleAssembler assembler({}, waiting_max);
+  SampleAssembler assembler({}, waiting_max, packed_ticks_max);
   Collected collected;
   add_current(assembler, 0, 252);
   add_voltage(assembler, 0, 1000);
@@ -112,7 +113,7 @@ TEST_CASE("sample assembler: a hole in one signal is a hole in the sample_ids, a
 }
 
 TEST_CASE("sample assembler: range covers its block exactly, whatever the messages' borders") {
-  SampleAssembler assembler({SignalId::current_range}, waiting_max);
+  SampleAssembler assembler({SignalId::current_range}, waiting_max, packed_ticks_max);
   Collected collected;
   add_range(assembler, 0, 100);
   add_current(assembler, 0, 160);
@@ -126,7 +127,7 @@ TEST_CASE("sample assembler: range covers its block exactly, whatever the messag
 }
 
 TEST_CASE("sample assembler: a hole in range leaves the samples and takes the range away for just that span") {
-  SampleAssembler assembler({SignalId::current_range}, waiting_max);
+  SampleAssembler assembler({SignalId::current_range}, waiting_max, packed_ticks_max);
   Collected collected;
   add_range(assembler, 0, 100);
   add_range(assembler, 151, 400);
@@ -141,7 +142,7 @@ TEST_CASE("sample assembler: a hole in range leaves the samples and takes the ra
 }
 
 TEST_CASE("sample assembler: a signal that never comes holds samples back for a bounded time only") {
-  SampleAssembler assembler({SignalId::current_range}, waiting_max);
+  SampleAssembler assembler({SignalId::current_range}, waiting_max, packed_ticks_max);
   Collected collected;
   for (uint64_t first = 0; first < 10'000; first += 500) {
     add_current(assembler, first, first + 500);
@@ -154,7 +155,7 @@ TEST_CASE("sample assembler: a signal that never comes holds samples back for a 
 }
 
 TEST_CASE("sample assembler: current without voltage is given up after a bounded time, and both go on together") {
-  SampleAssembler assembler({}, waiting_max);
+  SampleAssembler assembler({}, waiting_max, packed_ticks_max);
   Collected collected;
   for (uint64_t first = 0; first < 100'000; first += 500) {
     add_current(assembler, first, first + 500);
@@ -167,11 +168,23 @@ TEST_CASE("sample assembler: current without voltage is given up after a bounded
   CHECK(collected.samples.size() == 250);
 }
 
+TEST_CASE("sample assembler: range without current and voltage is kept for a bounded time") {
+  SampleAssembler assembler({SignalId::current_range}, waiting_max, packed_ticks_max);
+  Collected collected;
+  for (uint64_t first = 0; first < 100'000; first += 1000) add_range(assembler, first, first + 1000);
+  add_current(assembler, 60'000, 100'000);
+  add_voltage(assembler, 60'000, 100'000);
+  collected.take(assembler);
+  CHECK(collected.samples.size() == 20'000);
+  CHECK(*collected.with_range.begin() == 70'000);
+  CHECK(collected.with_range.size() == packed_ticks_max);
+}
+
 TEST_CASE("sample assembler: any chopping and any losses give exactly what both signals have") {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     std::mt19937_64 random(seed);
-    SampleAssembler assembler({SignalId::current_range}, 1'000'000);
+    SampleAssembler assembler({SignalId::current_range}, 1'000'000, packed_ticks_max);
     Collected collected;
     std::set<uint64_t> current, voltage, range;
     uint64_t at[3] = {0, 0, 0};
