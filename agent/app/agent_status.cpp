@@ -11,16 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string_view to_string(wire::UtcQuality quality) {
-  switch (quality) {
-    case wire::UtcQuality::unknown: return "unknown";
-    case wire::UtcQuality::unsynchronised: return "unsynchronised";
-    case wire::UtcQuality::host: return "host";
-    case wire::UtcQuality::instrument: return "instrument";
-  }
-  return "?";
-}
-
 json spread_json(int128 sum, float min, float max, uint64_t valid) {
   return {{"mean", static_cast<double>(sum) / units_per_one / static_cast<double>(valid)}, {"min", min}, {"max", max}};
 }
@@ -78,7 +68,7 @@ json device_json(const DeviceStatus& device, const SampleRing& ring) {
           {"live", live_json(device)},
           {"gaps", gaps_json(device)},
           {"clock",
-           {{"quality", to_string(device.clock.quality)},
+           {{"quality", wire::to_string(device.clock.quality)},
             {"corrections", device.clock.corrections},
             {"last_correction_ns", device.clock.last_correction_ns}}},
           {"cross_check", cross_check_json(device.cross_check)}};

@@ -1,7 +1,5 @@
 #include "agent/app/run_agent.h"
 
-#include <pthread.h>
-
 #include <csignal>
 #include <random>
 #include <thread>
@@ -11,6 +9,7 @@
 #include "agent/app/sources.h"
 #include "agent/app/writer.h"
 #include "agent/base/log.h"
+#include "agent/base/stop_signals.h"
 #include "agent/base/version.h"
 #include "agent/mqtt/paho_bus.h"
 #include "agent/spool/sqlite_spool.h"
@@ -29,15 +28,6 @@ std::string random_hex() {
   char text[17];
   std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(random_number()));
   return text;
-}
-
-// SIGTERM and SIGINT are waited for by one thread and interrupt no other.
-sigset_t stop_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
 }
 
 NextSeqs next_seqs(const spool::SpoolWriter& spool, const std::string& device) {
@@ -232,14 +222,11 @@ class Agent {
 }  // namespace
 
 Status run_agent(const config::Settings& settings) {
-  const sigset_t signals = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is made: all inherit it
+  const StopSignals signals;  // before any thread is made: all inherit that they are blocked
+  SystemClock clock;
   Agent agent(settings);
   auto status = agent.start();
-  if (status) {
-    int signal = 0;
-    sigwait(&signals, &signal);
-  }
+  while (status && !signals.token().stop_requested()) clock.wait_until(clock.monotonic_ns() + 3600 * ns_per_s, signals.token());
   const Status stopped = agent.stop();
   return status ? stopped : status;
 }

@@ -10,7 +10,7 @@
 #include "agent/cli/device_flags.h"
 #include "agent/cli/live_view.h"
 #include "agent/cli/reading_feed.h"
-#include "agent/cli/stop_signals.h"
+#include "agent/base/stop_signals.h"
 
 namespace joulespool::cli {
 namespace {

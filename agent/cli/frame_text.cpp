@@ -25,16 +25,6 @@ std::string event_text(const wire::Event& event) {
   return text;
 }
 
-std::string_view to_string(wire::UtcQuality quality) {
-  switch (quality) {
-    case wire::UtcQuality::unknown: return "unknown";
-    case wire::UtcQuality::unsynchronised: return "unsynchronised";
-    case wire::UtcQuality::host: return "host";
-    case wire::UtcQuality::instrument: return "instrument";
-  }
-  return "?";
-}
-
 std::string_view to_string(spool::FrameState state) { return state == spool::FrameState::kept ? "kept" : "queued"; }
 
 std::string_view coding_name(codec::Coding coding) {
@@ -102,7 +92,7 @@ void print_header(const wire::FrameHeader& header, const spool::FrameInfo& info,
                          std::to_string(header.axis.decimation)});
   table.add({"sample_id", std::to_string(header.sample_id_first) + ".." + std::to_string(header.sample_id_end)});
   table.add({"time", utc_at(header, header.sample_id_first) + " .. " + utc_at(header, header.sample_id_end) + " (" +
-                         std::string(to_string(header.utc.quality)) + ")"});
+                         std::string(wire::to_string(header.utc.quality)) + ")"});
   table.add({"made", utc_text(header.host_realtime_ns)});
   table.add({"labels", header.labels.empty() ? "none" : labels_text(header.labels)});
   table.add({"samples", std::to_string(header.samples) + ", of these valid " + std::to_string(header.valid)});
@@ -141,7 +131,7 @@ nlohmann::json header_json(const wire::FrameHeader& header, const spool::FrameIn
           {"sample_id_end", header.sample_id_end},
           {"utc_first", utc_at(header, header.sample_id_first)},
           {"utc_end", utc_at(header, header.sample_id_end)},
-          {"utc_quality", to_string(header.utc.quality)},
+          {"utc_quality", wire::to_string(header.utc.quality)},
           {"labels", labels},
           {"samples", header.samples},
           {"valid", header.valid},

@@ -17,6 +17,16 @@ std::string_view to_string(Lane lane) {
   return "?";
 }
 
+std::string_view to_string(UtcQuality quality) {
+  switch (quality) {
+    case UtcQuality::unknown: return "unknown";
+    case UtcQuality::unsynchronised: return "unsynchronised";
+    case UtcQuality::host: return "host";
+    case UtcQuality::instrument: return "instrument";
+  }
+  return "?";
+}
+
 std::optional<Lane> parse_lane(std::string_view text) {
   for (const Lane lane : lanes)
     if (to_string(lane) == text) return lane;

@@ -67,6 +67,8 @@ enum class UtcQuality : uint8_t {
   instrument = 3,      // disciplined by the instrument's own time synchronisation
 };
 
+std::string_view to_string(UtcQuality quality);
+
 // UTC of a sample: utc_ns + (id - sample_id) * 1e9 / counter_rate_hz.
 struct UtcMap {
   uint64_t sample_id = 0;

@@ -5,7 +5,7 @@
 #include "agent/base/log.h"
 #include "cloud-bridge/app/run_bridge.h"
 #include "cloud-bridge/cli/settings_flags.h"
-#include "cloud-bridge/cli/stop_signals.h"
+#include "agent/base/stop_signals.h"
 
 namespace joulespool::bridge_cli {
 namespace {

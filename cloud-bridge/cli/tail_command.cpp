@@ -13,7 +13,7 @@
 #include "agent/base/units.h"
 #include "agent/codec/windows.h"
 #include "agent/wire/event.h"
-#include "cloud-bridge/cli/stop_signals.h"
+#include "agent/base/stop_signals.h"
 #include "cloud-bridge/cli/stream_flags.h"
 #include "cloud-bridge/reader/frame_collector.h"
 #include "cloud-bridge/reader/stream_scan.h"

@@ -1,4 +1,4 @@
-#include "agent/cli/stop_signals.h"
+#include "agent/base/stop_signals.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace joulespool::cli {
+namespace joulespool {
 
 StopSignals::StopSignals() {
   sigset_t signals;
@@ -42,4 +42,4 @@ void StopSignals::wait() {
   }
 }
 
-}  // namespace joulespool::cli
+}  // namespace joulespool

@@ -6,7 +6,7 @@
 #include <stop_token>
 #include <thread>
 
-namespace joulespool::cli {
+namespace joulespool {
 
 // From construction on, SIGINT and SIGTERM only request a stop. To be made before any thread, which inherits that.
 class StopSignals {
@@ -28,4 +28,4 @@ class StopSignals {
   std::thread thread_;
 };
 
-}  // namespace joulespool::cli
+}  // namespace joulespool
