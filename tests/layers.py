@@ -71,6 +71,8 @@ def self_test() -> None:
     assert problems_of("agent/wire/x.cpp", '#include "agent/spool/spool.h"\n'), "a wrong arrow was not found"
     assert problems_of("agent/app/x.cpp", "#include <sqlite3.h>\n"), "a foreign header was not found"
     assert problems_of("cloud-bridge/app/x.cpp", '#include "agent/spool/spool.h"\n'), "the bridge reached into the agent"
+    assert problems_of("agent/app/x.cpp", '#include "agent/device/joulescope_driver.h"\n'), "somebody else reached for the driver"
+    assert problems_of("agent/device/x.cpp", "#include <dlfcn.h>\n"), "somebody else loads libraries"
     assert not problems_of("agent/spool/sqlite_spool.cpp", '#include <sqlite3.h>\n#include "agent/wire/types.h"\n')
 
 

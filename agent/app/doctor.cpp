@@ -72,7 +72,8 @@ Finding judge_device(const AgentFacts::Device& device) {
   if (device.state == "streaming" || device.state == "ended") return ok("agent", name + lost);
   const std::string advice = "docs/joulescope.md, 'What the agent says', has each text and what to do";
   if (!device.detail.empty()) return problem("agent", name + ": " + device.detail, advice);
-  if (device.state == "lost" || device.state == "trouble") return problem("agent", name + lost, "is it plugged in and powered? " + advice);
+  if (device.state == "lost" || device.state == "trouble")
+    return problem("agent", name + lost, "is it plugged in and powered? " + advice);
   return ok("agent", name);
 }
 

@@ -44,8 +44,8 @@ void WaveBuffer::add(const OwnedBlock& block, size_t skip) {
   append_tail(run.v, block.v, skip);
   append_tail(run.p, block.p, skip);
   for (const OwnedBlock::Packed& packed : block.packed) {
-    auto column =
-        std::find_if(run.packed.begin(), run.packed.end(), [&](const signal::BitColumn& known) { return known.continues(packed.run); });
+    auto column = std::find_if(run.packed.begin(), run.packed.end(),
+                               [&](const signal::BitColumn& known) { return known.continues(packed.run); });
     if (column == run.packed.end()) column = run.packed.emplace(run.packed.end(), packed.run);
     column->append(packed.run);
   }

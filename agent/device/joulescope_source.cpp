@@ -185,6 +185,8 @@ void JoulescopeSource::State::add(const std::string& prefix) {
   if (model == nullptr) return tell(Kind::trouble, *identity, "this program does not know the model " + identity->model);
   InstrumentStream& stream = stream_of(*identity, *model, *selection);
   stream.say(Kind::attached, "");
+  if (model->counts_packets && !driver->has_log())
+    stream.say(Kind::note, "this driver has no log: packets that a js110 loses on USB will not be noticed");
   if (const auto session = sessions.find(prefix); session != sessions.end()) return session->second->attached();
   const auto on_stuck = [this] { static_cast<void>(commands->push({Command::Kind::restart, ""})); };
   sessions[prefix] = std::make_unique<InstrumentSession>(clock, *driver, stream, *model, *selection, limits, prefix, on_stuck);
