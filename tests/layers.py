@@ -67,12 +67,22 @@ def problems_of(file: str, text: str) -> list[str]:
     return found
 
 
+# What ships must not know what tests put in its place.
+TEST_PARTS = re.compile(r"stand-?in|\bfake|\bmock", re.I)
+
+
+def test_parts_in(file: str, text: str) -> list[str]:
+    return [f"{file}:{number}: what ships knows nothing of tests: {line.strip()}"
+            for number, line in enumerate(text.splitlines(), 1) if TEST_PARTS.search(line)]
+
+
 def self_test() -> None:
     assert problems_of("agent/wire/x.cpp", '#include "agent/spool/spool.h"\n'), "a wrong arrow was not found"
     assert problems_of("agent/app/x.cpp", "#include <sqlite3.h>\n"), "a foreign header was not found"
     assert problems_of("cloud-bridge/app/x.cpp", '#include "agent/spool/spool.h"\n'), "the bridge reached into the agent"
     assert problems_of("agent/app/x.cpp", '#include "agent/device/joulescope_driver.h"\n'), "somebody else reached for the driver"
     assert problems_of("agent/device/x.cpp", "#include <dlfcn.h>\n"), "somebody else loads libraries"
+    assert test_parts_in("agent/app/x.cpp", "int a;\nif (path.contains(\"standin\")) return;\n"), "a word about the stand-in was not found"
     assert not problems_of("agent/spool/sqlite_spool.cpp", '#include <sqlite3.h>\n#include "agent/wire/types.h"\n')
 
 
@@ -80,8 +90,9 @@ def main() -> int:
     self_test()
     top = pathlib.Path(__file__).resolve().parent.parent
     files = [path for folder in ("agent", "cloud-bridge") for path in sorted((top / folder).rglob("*")) if path.suffix in (".cpp", ".h")]
-    found = [problem for path in files for problem in problems_of(path.relative_to(top).as_posix(), path.read_text())]
-    print("\n".join(found) or f"{len(files)} files, no include points the wrong way")
+    found = [problem for path in files for check in (problems_of, test_parts_in)
+             for problem in check(path.relative_to(top).as_posix(), path.read_text())]
+    print("\n".join(found) or f"{len(files)} files, no include points the wrong way, none knows the tests")
     return 1 if found or not files else 0
 
 
