@@ -54,17 +54,39 @@ Result<device::ReplayDevice> replay_device(const config::DeviceSettings& setting
   return device;
 }
 
+namespace {
+
+device::InstrumentSelection selection_of(const config::DeviceSettings& given) {
+  return {given.origin, given.devices, given.rate_hz, given.current_range, given.voltage_range, given.packed, given.power_safe};
+}
+
+}  // namespace
+
 Result<device::JoulescopeSettings> joulescope_settings(const config::Settings& settings) {
   device::JoulescopeSettings made;
   made.library = settings.driver_library;
   for (const config::DeviceSettings& given : settings.devices) {
     if (given.source != config::SourceKind::joulescope) continue;
-    const device::InstrumentSelection selection = {given.origin,        given.devices, given.rate_hz,   given.current_range,
-                                                   given.voltage_range, given.packed,  given.power_safe};
+    const device::InstrumentSelection selection = selection_of(given);
     if (const auto status = device::validate(selection); !status) return status.error().in(given.origin);
     made.selections.push_back(selection);
   }
   return made;
+}
+
+Status check_sources(const config::Settings& settings) {
+  std::string problems;
+  const auto note = [&problems](const auto& made) {
+    if (!made) problems += (problems.empty() ? "" : "\n") + made.error().message;
+  };
+  for (const config::DeviceSettings& device : settings.devices) {
+    if (device.source == config::SourceKind::simulated) note(simulated_device(device));
+    if (device.source == config::SourceKind::replay) note(replay_device(device));
+    if (device.source == config::SourceKind::joulescope)
+      if (const Status status = device::validate(selection_of(device)); !status) note(Status(status.error().in(device.origin)));
+  }
+  if (problems.empty()) return {};
+  return Error{Errc::usage, problems};
 }
 
 size_t ring_samples(const config::Settings& settings, const config::DeviceSettings& device) {

@@ -18,6 +18,9 @@ Result<device::ReplayDevice> replay_device(const config::DeviceSettings& setting
 // Every [[device]] with source joulescope. Errors: usage.
 Result<device::JoulescopeSettings> joulescope_settings(const config::Settings& settings);
 
+// Could make_sources() do it, as far as the settings alone can tell? Errors: usage, all devices' problems, one a line.
+Status check_sources(const config::Settings& settings);
+
 // Errors: usage (which device, which setting, what is allowed), unreachable (a recording that cannot be read).
 Result<std::vector<std::unique_ptr<device::SampleSource>>> make_sources(const config::Settings& settings, Clock& clock);
 

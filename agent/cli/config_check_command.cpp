@@ -3,6 +3,7 @@
 #include <ostream>
 #include <sstream>
 
+#include "agent/app/sources.h"
 #include "agent/cli/settings_flags.h"
 
 namespace joulespool::cli {
@@ -19,7 +20,9 @@ std::vector<std::string> lines_of(const std::string& text) {
 Result<ExitCode> check(const std::string& file, bool json, const Surroundings& surroundings) {
   config::SettingsSources sources;
   sources.file = file;
-  const auto loaded = config::load_settings(sources);
+  auto loaded = config::load_settings(sources);
+  if (loaded)
+    if (const Status possible = app::check_sources(loaded->settings); !possible) loaded = possible.error();
   if (json) {
     const nlohmann::json document = {{"version", json_version},
                                      {"file", file},

@@ -10,7 +10,9 @@ Result<ExitCode> run(const SettingsFlags& flags, const Surroundings& surrounding
   if (!loaded) return loaded.error();
   const config::Settings& settings = loaded->settings;
   if (settings.devices.empty())
-    return Error{Errc::usage, "no device: add [[device]] to the file, or --device source=simulated,model=js220,serial=000001"};
+    return Error{Errc::usage,
+                 "no device: add [[device]] to the file, or --device source=joulescope (all instruments on USB), or "
+                 "--device source=simulated,model=js220,serial=000001"};
   set_log_level(settings.log_level);
   JOULESPOOL_TRY(app::run_agent(settings), "run");
   return exit_ok;

@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from instrument_rig import InstrumentRig  # noqa: E402
 from rig import build_dir, problems_in, slowness, wait_for  # noqa: E402
 
-SLOW = slowness() > 1
+SLOW = slowness() > 1  # built with a sanitizer: its allocator keeps what was freed, so that memory is printed and not judged
 JS110 = {"model": "js110", "serial": "000456", "seed": 1, "load": "sleep-ble"}
 JS220_A = {"model": "js220", "serial": "001122", "seed": 2, "load": "cpu"}
 JS220_B = {"model": "js220", "serial": "001133", "seed": 3, "load": "ranges"}
@@ -70,7 +70,8 @@ class Instruments(unittest.TestCase):
         for second in range(0, seconds, max(1, seconds // 6)):
             print(f"  RSS after {second + 1:2} s: {memory[second] / 1e6:6.1f} MB")
         settled, end = max(memory[seconds // 6:seconds // 2]), max(memory[seconds // 2:])
-        self.assertLess(end, settled * 1.1 + 4e6, "memory grows")
+        if not SLOW:
+            self.assertLess(end, settled * 1.1 + 4e6, "memory grows")
         for device in status["devices"]:
             self.assertEqual(device["overrun_samples"], 0)
             self.assertGreater(device["cross_check"]["compared"] + device["cross_check"]["skipped"], 0)
@@ -136,7 +137,8 @@ class Instruments(unittest.TestCase):
             account = rig.account()
         self.check(account)
         print(f"\nRSS {before / 1e6:.1f} MB before, at most {largest / 1e6:.1f} MB while it stood still")
-        self.assertLess(largest, before + 40e6 * slowness())
+        if not SLOW:
+            self.assertLess(largest, before + 40e6)
         for name in names:
             device = of(account, name)
             self.assertEqual(device["lives"], 1)

@@ -50,7 +50,12 @@ TEST_CASE("stalled consumer: half a minute costs a counted gap and bounded memor
   REQUIRE(wait_for(clock, 30, [&] { return ring.fill(fast).samples_lost > 0 && ring.fill(moving).samples_lost > 0; }));
   const uint64_t rss_before = rss_bytes();
   REQUIRE(wait_for(clock, 120, [&] { return ring.fill(fast).samples_lost >= stall_s * 2'000'000; }));
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  MESSAGE("memory is not judged here: a sanitizer's allocator keeps what was freed; " << rss_bytes() - rss_before
+                                                                                      << " bytes more");
+#else
   CHECK(rss_bytes() < rss_before + 8'000'000);
+#endif
 
   // Plugged out and in meanwhile: its calls to the driver are made and answered as ever.
   const std::string open = "u/js220/2/@/!open";

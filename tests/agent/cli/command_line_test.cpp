@@ -64,6 +64,14 @@ TEST_CASE("config check: a valid file is well, a wrong one is told line by line"
   // Of the machine that asks, not of the file.
   CHECK(run_in_process({"config", "check", path}, {{"JOULESPOOL_HOST", "Not An Id"}}).exit_code == 0);
 
+  // What only the sources know is checked as well, each device's.
+  write_file(directory,
+             "[[device]]\nsource = \"joulescope\"\ndevices = [\"js110-*\"]\nrate-hz = 300\n[[device]]\nfaults = \"party\"\n");
+  const CliResult impossible = run_in_process({"config", "check", path});
+  CHECK(impossible.exit_code == 2);
+  CHECK(impossible.err.find(path + ":1: rate-hz = 300: a js110 has 1, 2, 5") != std::string::npos);
+  CHECK(impossible.err.find(path + ":5: ") != std::string::npos);
+
   write_file(directory, "hots = \"lab\"\n[spool]\nbudget-bytes = 5\n");
   const CliResult wrong = run_in_process({"config", "check", path});
   CHECK(wrong.exit_code == 2);
