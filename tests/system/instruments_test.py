@@ -45,14 +45,15 @@ class Instruments(unittest.TestCase):
     def test_a_minute_of_three_instruments_with_losses_everywhere(self):
         """JS110 at 2 MS/s and two JS220 at 1 MS/s: no overrun, memory flat, every loss a gap record of its exact length, the
         rest bit for bit."""
-        seconds = 12 if SLOW else 60
+        seconds, speed = (15, 0.2) if SLOW else (60, 1)  # slower programs get slower instruments
         # The js110's at the border of its messages: elsewhere, where within the message cannot be known.
-        losses = {"js110-000456": (20 * MESSAGE_JS110, 20 * MESSAGE_JS110 + 1260, 1260),
-                  "js220-001122": (3_000_000, 3_000_000, 25_200), "js220-001133": (5_000_004, 5_000_004, 252)}
+        messages, ticks = (5, 1_000_000) if SLOW else (20, 3_000_000)
+        losses = {"js110-000456": (messages * MESSAGE_JS110, messages * MESSAGE_JS110 + 1260, 1260),
+                  "js220-001122": (ticks, ticks, 25_200), "js220-001133": (ticks + 4, ticks + 4, 252)}
         with InstrumentRig([{"devices": "*", "packed": ""}], ["--wave.mode", "keep", "--spool.budget-bytes", "8GiB"]) as rig:
-            rig.world.plug(**JS110, skip=periodic(*losses["js110-000456"]))
-            rig.world.plug(**JS220_A, lost=periodic(*losses["js220-001122"]))
-            rig.world.plug(**JS220_B, lost_i=periodic(*losses["js220-001133"]))
+            rig.world.plug(**JS110, speed=speed, skip=periodic(*losses["js110-000456"]))
+            rig.world.plug(**JS220_A, speed=speed, lost=periodic(*losses["js220-001122"]))
+            rig.world.plug(**JS220_B, speed=speed, lost_i=periodic(*losses["js220-001133"]))
             rig.agent.start()
             rig.wait_for_devices(losses, "streaming")
             memory, began = [], time.monotonic()
