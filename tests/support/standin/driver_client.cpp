@@ -93,7 +93,7 @@ bool Recorder::wait_for(size_t count, const std::string& topic_end) {
 
 bool Recorder::wait_until(const std::function<bool(const std::vector<KeptMessage>&)>& condition) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_until(lock, std::chrono::system_clock::now() + patience, [&] { return condition(messages_); });
+  return changed_.wait_for(lock, patience, [&] { return condition(messages_); });
 }
 
 void Recorder::clear() {
