@@ -11,8 +11,6 @@ namespace {
 
 // The vendor's experience: one root hub carries three JS220 at full rate, not four.
 constexpr size_t full_rate_instruments_per_bus = 3;
-// 2024-01-01: this program is younger, so a clock that says less is wrong.
-constexpr int64_t plausible_ns = 1'704'067'200 * ns_per_s;
 // Less is no room to begin with.
 constexpr uint64_t free_bytes_min = 64ULL * 1024 * 1024;
 
@@ -139,7 +137,7 @@ Findings judge_sharing(std::span<const UsbSeat> seats) {
 
 Findings judge(const ClockFacts& facts) {
   const std::string now = format_utc(facts.realtime_ns, 0);
-  if (facts.realtime_ns < plausible_ns)
+  if (facts.realtime_ns < wire::plausible_utc_ns)
     return {problem("clock", "the clock says " + now + ": it was never set",
                     "set it, and let it follow a time server: timedatectl set-ntp true, or install chrony")};
   if (facts.is_synchronised == false)

@@ -106,7 +106,9 @@ void InstrumentSession::run() {
     }
     trouble(begun.error().message);
     close();
-    pause();
+    // A wrong setting stays wrong, and opening may touch what hangs on the instrument: not before it is plugged in again.
+    if (begun.error().code == Errc::usage) wait_until(std::numeric_limits<int64_t>::max());
+    else pause();
   }
   if (opened_)
     for (const StreamTopic& stream : streams_)

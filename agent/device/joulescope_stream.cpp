@@ -204,7 +204,7 @@ wire::UtcMap InstrumentStream::utc_now(uint64_t sample_id_end) {
   if (utc.quality != wire::UtcQuality::unknown) return utc;
   const int64_t now_ns = clock_.realtime_ns();
   return {sample_id_end, now_ns, static_cast<double>(counter_rate_hz_),
-          now_ns < plausible_utc_ns ? wire::UtcQuality::unsynchronised : wire::UtcQuality::host};
+          now_ns < wire::plausible_utc_ns ? wire::UtcQuality::unsynchronised : wire::UtcQuality::host};
 }
 
 void InstrumentStream::announce_found() {

@@ -34,7 +34,7 @@ wire::UtcMap utc_map(const abi::TimeMap& map, wire::UtcQuality quality) {
   const int128 ns = (int128{map.offset_time} * ns_per_s >> 30) + int128{driver_epoch_s} * ns_per_s;
   const auto utc_ns = static_cast<int64_t>(std::clamp(ns, int128{INT64_MIN}, int128{INT64_MAX}));
   return {map.offset_counter, utc_ns, map.counter_rate_hz,
-          utc_ns < plausible_utc_ns ? wire::UtcQuality::unsynchronised : quality};
+          utc_ns < wire::plausible_utc_ns ? wire::UtcQuality::unsynchronised : quality};
 }
 
 void CounterLife::resume(const ResumePoint& point) {

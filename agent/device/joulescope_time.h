@@ -10,10 +10,8 @@
 
 namespace joulespool::device {
 
-// Before that, a clock has not been set: 2024-01-01 UTC.
-constexpr int64_t plausible_utc_ns = 1'704'067'200'000'000'000;
-
-// The driver's map, with `quality` if its time can be true: unsynchronised before plausible_utc_ns, unknown if it says nothing.
+// The driver's map, with `quality` if its time can be true: unsynchronised before wire::plausible_utc_ns, unknown if it says
+// nothing.
 wire::UtcMap utc_map(const abi::TimeMap& map, wire::UtcQuality quality);
 
 // Which life of the counter a block belongs to. A counter that went on while nobody looked (closed and opened again, the agent

@@ -69,6 +69,9 @@ enum class UtcQuality : uint8_t {
 
 std::string_view to_string(UtcQuality quality);
 
+// 2024-01-01 UTC: this program is younger, so a clock that says less has not been set.
+constexpr int64_t plausible_utc_ns = 1'704'067'200'000'000'000;
+
 // UTC of a sample: utc_ns + (id - sample_id) * 1e9 / counter_rate_hz.
 struct UtcMap {
   uint64_t sample_id = 0;

@@ -12,7 +12,6 @@ namespace {
 using joulespool::ns_per_ms;
 using joulespool::ns_per_s;
 using joulespool::device::CounterLife;
-using joulespool::device::plausible_utc_ns;
 using joulespool::device::utc_map;
 using joulespool::device::abi::TimeMap;
 using joulespool::wire::TimeAxis;

@@ -123,6 +123,7 @@ TEST_CASE("joulescope source: a setting that the instrument has not is said as t
   CHECK(run.event_says(bad, Kind::trouble, "current-range = 2A: a js220 has auto, 10A"));
   CHECK(run.more_samples(good, 1000));
   run.source.stop();
+  CHECK(!wrote(world, "u/js220/001122/@/!open"));  // what hangs on it is left alone
 }
 
 TEST_CASE("joulescope source: started again where it ended, a counter that went on keeps its life") {
