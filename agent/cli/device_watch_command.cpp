@@ -7,10 +7,10 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/stop_signals.h"
 #include "agent/cli/device_flags.h"
 #include "agent/cli/live_view.h"
 #include "agent/cli/reading_feed.h"
-#include "agent/base/stop_signals.h"
 
 namespace joulespool::cli {
 namespace {

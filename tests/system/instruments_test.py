@@ -190,17 +190,26 @@ class Instruments(unittest.TestCase):
         with InstrumentRig([{"devices": "*", "packed": ""}], []) as rig:
             stepping = rig.world.plug(**JS220_A, map_step="6000000:50000000")
             unset = rig.world.plug(**JS220_B, clock_1970=1)
+            # A js110's map keeps the nominal rate and moves by 10 ms a second: twice the tolerance.
+            drifting = rig.world.plug(**JS110, map_drift_ppm=10000)
             rig.agent.start()
-            rig.wait_for_devices([stepping, unset], "streaming")
+            rig.wait_for_devices([stepping, unset, drifting], "streaming")
             rig.world.set(unset, "clock_1970", "")
-            wait_for(lambda: all(rig.device(name)["clock"]["corrections"] >= 1 for name in (stepping, unset)), 30, "both are corrected")
+            least = {stepping: 1, unset: 1, drifting: 3}
+            wait_for(lambda: all(rig.device(name)["clock"]["corrections"] >= least[name] for name in least), 30, "all are corrected")
             self.assertEqual(rig.agent.stop(), 0)
             account = rig.account()
         self.check(account)
-        step = of(account, stepping)["clock_corrections"][0]
-        self.assertNotEqual(step["before"], step["after"])
+        step = of(account, stepping)["clock_corrections"]
+        self.assertEqual(len(step), 1)
+        self.assertNotEqual(step[0]["before"], step[0]["after"])
         first = of(account, unset)["clock_corrections"][0]
         self.assertEqual((first["before"]["quality"], first["after"]["quality"]), (1, 3))  # unsynchronised; the instrument's own
+        drift = of(account, drifting)["clock_corrections"]
+        self.assertGreaterEqual(len(drift), 3)
+        for earlier, later in zip(drift, drift[1:]):
+            self.assertEqual(later["before"], earlier["after"])
+        self.assertEqual([device["gaps"] for device in account["devices"]], [{}, {}, {}])
 
     def test_an_instrument_that_disagrees_with_our_integrals_is_an_event(self):
         with InstrumentRig([{"devices": "*", "packed": ""}], []) as rig:

@@ -211,6 +211,26 @@ TEST_CASE("joulescope source: a lower rate is what the driver was told, and the 
   CHECK(events(run.sink, id, Kind::statistics).empty());
 }
 
+TEST_CASE("joulescope source: a js320 counts at 16 MHz, its serial has letters, and it is selected in lower case") {
+  StandinWorld world;
+  world.plug({{"model", "js320"}, {"serial", "X2VJ"}, {"seed", "3"}});
+  InstrumentSelection selection;
+  selection.devices = {"js320-x2vj"};
+  Running run(settings_of(selection));
+  const std::string id = "js320-x2vj";
+  REQUIRE(run.sink.wait_for_samples(id, 200'000));
+  run.source.stop();
+  check_blocks(run.sink, id);
+  check_continuous(run.sink, id);
+  const auto blocks = run.sink.blocks(id);
+  CHECK(blocks.front().axis.counter_rate_hz == 16'000'000);
+  CHECK(blocks.front().axis.decimation == 16);
+  CHECK(blocks.front().utc.quality == wire::UtcQuality::instrument);
+  REQUIRE(run.source.devices().size() == 1);
+  CHECK(run.source.devices().front().serial == "X2VJ");
+  CHECK(wrote(world, "u/js320/X2VJ/@/!open"));
+}
+
 TEST_CASE("joulescope source: a storm of four times real time loses nothing") {
   StandinWorld world;
   const auto a = world.plug(with(js110, "speed", "4")), b = world.plug(with(js220, "speed", "4"));
