@@ -96,8 +96,8 @@ class InstrumentRig:
         """Reads the spool and compares it with what the instruments measured; problems are in the answer."""
         devices = []
         for keys in self.world.devices.values():
-            rate = f",rate-hz={rate_hz}" if rate_hz else ""
-            devices += ["--device", f"source=simulated,model={keys['model']},serial={keys['serial']},seed={keys['seed']},load={keys['load']}{rate}"]
+            extra = (f",rate-hz={rate_hz}" if rate_hz else "") + (f",faults=nan:{keys['nan']}" if "nan" in keys else "")
+            devices += ["--device", f"source=simulated,model={keys['model']},serial={keys['serial']},seed={keys['seed']},load={keys['load']}{extra}"]
         answer = subprocess.run([build_dir() / "tests" / "account", "--spool", self.spool, "--instruments", *devices], env=self.environment,
                                 capture_output=True, text=True, check=False)
         if answer.returncode not in (0, 1):

@@ -244,6 +244,7 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
               {"end", coverage.axes.back().end},
               {"delivered", stat.samples},
               {"delivered_wave", wave.samples},
+              {"missing", stat.samples - stat.valid},
               {"lost", lost},
               {"gaps", gaps},
               {"gap_records", account.gap_records},

@@ -211,6 +211,18 @@ class Instruments(unittest.TestCase):
             self.assertEqual(later["before"], earlier["after"])
         self.assertEqual([device["gaps"] for device in account["devices"]], [{}, {}, {}])
 
+    def test_missing_sensor_data_is_counted_in_windows_and_kept_bit_for_bit(self):
+        with InstrumentRig([{"devices": "*", "packed": ""}], ["--wave.mode", "keep"]) as rig:
+            name = rig.world.plug(**JS220_A, nan="5000000-5001000")
+            rig.agent.start()
+            rig.wait_for_devices([name], "streaming")
+            wait_for(lambda: rig.device(name)["sample_id_end"] > 6_000_000, 30, "they are stored")
+            self.assertEqual(rig.agent.stop(), 0)
+            account = rig.account()
+        self.check(account)
+        self.assertEqual(of(account, name)["gaps"], {})
+        self.assertEqual(of(account, name)["missing"], 500)
+
     def test_an_instrument_that_disagrees_with_our_integrals_is_an_event(self):
         with InstrumentRig([{"devices": "*", "packed": ""}], []) as rig:
             name = rig.world.plug(**JS220_A, stats_scale=1.01)
