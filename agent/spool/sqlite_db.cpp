@@ -20,7 +20,10 @@ Errc error_code(int code, int system_code) {
   switch (code & 0xFF) {
     case SQLITE_FULL: return Errc::full;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return Errc::damaged;
+    case SQLITE_NOTADB:
+    // What is written here fits the schema: a row that breaks its rules was damaged before (a flipped bit that makes a text
+    // a blob, say).
+    case SQLITE_CONSTRAINT: return Errc::damaged;
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return Errc::busy;
     case SQLITE_IOERR:

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <set>
 
+#include "tests/support/temporary_directory.h"
+
 using namespace joulespool;
 using namespace joulespool::config;
 
@@ -15,18 +17,11 @@ namespace {
 // A file that is gone with the test.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& text) {
-    std::string pattern = std::filesystem::temp_directory_path() / "joulespool-settings-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-    std::ofstream(path()) << text;
-  }
-  ~TemporaryFile() { std::filesystem::remove_all(directory_); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  [[nodiscard]] std::string path() const { return directory_ + "/joulespool.toml"; }
+  explicit TemporaryFile(const std::string& text) { std::ofstream(path()) << text; }
+  [[nodiscard]] std::string path() const { return directory_ / "joulespool.toml"; }
 
  private:
-  std::string directory_;
+  test::TemporaryDirectory directory_;
 };
 
 SettingsSources sources(std::vector<std::pair<std::string, std::string>> flags = {}) {

@@ -9,6 +9,7 @@
 
 #include "agent/device/column_file.h"
 #include "tests/contract/sample_source_contract.h"
+#include "tests/support/temporary_directory.h"
 
 using namespace joulespool;
 using device::Recording;
@@ -45,25 +46,16 @@ ReplayDevice ppk2() {
 // A folder of its own for each test, gone afterwards.
 class Folder {
  public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "joulespool-replay-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
   std::string write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(path_ / name, std::ios::binary) << bytes;
-    return (path_ / name).string();
+    std::ofstream(directory_ / name, std::ios::binary) << bytes;
+    return directory_ / name;
   }
   std::string write(const std::string& name, const std::vector<float>& values) const {
     return write(name, std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
   }
 
  private:
-  std::filesystem::path path_;
+  joulespool::test::TemporaryDirectory directory_;
 };
 
 std::string content(const std::string& path) {

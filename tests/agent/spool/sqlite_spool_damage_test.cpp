@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -173,7 +174,7 @@ TEST_CASE("damage: found while writing, it is reported, and the next opening dea
   CHECK(open_reader(directory.path())->read(wave, 20, std::nullopt, 1, SIZE_MAX)->front().intact);
   const Status done = writer->commit(test::commit_stored(wave, 1, 40));
   REQUIRE(!done.ok());
-  CHECK(done.error().code == Errc::damaged);
+  CHECK_MESSAGE(done.error().code == Errc::damaged, done.error().message);
   CHECK(writer->epoch() == wave.epoch);
   writer.reset();
 
@@ -185,7 +186,8 @@ TEST_CASE("damage: found while writing, it is reported, and the next opening dea
 }
 
 TEST_CASE("damage: whatever bits are flipped, the spool opens, reads and writes without a crash") {
-  const auto seed = std::random_device{}();
+  const char* given = std::getenv("JOULESPOOL_TEST_SEED");  // a failure's seed, to see it again
+  const auto seed = given == nullptr ? std::random_device{}() : static_cast<unsigned>(std::stoul(given));
   CAPTURE(seed);
   std::mt19937 random(seed);
   const test::TemporaryDirectory original;
@@ -212,7 +214,7 @@ TEST_CASE("damage: whatever bits are flipped, the spool opens, reads and writes 
     static_cast<void>(writer->commit(test::commit_stored(wave, 1, 20)));
     Status done = writer->commit(test::commit_of(sequence, writer->next_seq(sequence), 1, 9000));
     if (!done) {
-      CHECK(done.error().code == Errc::damaged);
+      CHECK_MESSAGE(done.error().code == Errc::damaged, done.error().message);
       writer.reset();
       writer = open_writer(directory.path());
       sequence.epoch = writer->epoch();

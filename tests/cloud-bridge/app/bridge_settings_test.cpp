@@ -1,13 +1,13 @@
 #include "cloud-bridge/app/bridge_settings.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "cloud-bridge/app/run_bridge.h"
+#include "tests/support/temporary_directory.h"
 
 using namespace joulespool;
 using namespace joulespool::bridge;
@@ -25,19 +25,12 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 class ConfigFile {
  public:
-  explicit ConfigFile(const std::string& text) {
-    const int file = mkstemp(name_.data());
-    REQUIRE(file >= 0);
-    close(file);
-    std::ofstream(name_) << text;
-  }
-  ~ConfigFile() { std::filesystem::remove(name_); }
-  ConfigFile(const ConfigFile&) = delete;
-  ConfigFile& operator=(const ConfigFile&) = delete;
+  explicit ConfigFile(const std::string& text) { std::ofstream(name_) << text; }
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
-  std::string name_ = (std::filesystem::temp_directory_path() / "bridge-settings-XXXXXX").string();
+  test::TemporaryDirectory directory_;
+  std::string name_ = directory_ / "bridge.toml";
 };
 
 }  // namespace

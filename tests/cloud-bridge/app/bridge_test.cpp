@@ -1,10 +1,9 @@
 #include "cloud-bridge/app/bridge.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "tests/cloud-bridge/app/rig.h"
+#include "tests/support/temporary_directory.h"
 
 using namespace joulespool;
 using namespace joulespool::test;
@@ -202,11 +201,10 @@ TEST_CASE("bridge: throttled and failed records are sent again, none is lost, on
 }
 
 TEST_CASE("bridge: bad messages are counted by reason and kept, and the rest goes on") {
-  std::string folder = (std::filesystem::temp_directory_path() / "bridge-test-XXXXXX").string();
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const test::TemporaryDirectory folder;
   {
     auto setup = fast_setup();
-    setup.pipeline.dead_letter_folder = folder;
+    setup.pipeline.dead_letter_folder = folder.path();
     Rig rig(setup);
     rig.start();
     TestAgent agent(rig.broker, "lab-1");
@@ -226,9 +224,8 @@ TEST_CASE("bridge: bad messages are counted by reason and kept, and the rest goe
     CHECK(agent.states().back().rejected == expected);
   }
   size_t files = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++files;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
   CHECK(files == 4);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("bridge: publishes stay within the broker's Receive Maximum") {

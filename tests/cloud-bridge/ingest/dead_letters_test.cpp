@@ -1,13 +1,14 @@
 #include "cloud-bridge/ingest/dead_letters.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <vector>
+
+#include "tests/support/temporary_directory.h"
 
 using namespace joulespool;
 using ingest::DeadLetters;
@@ -20,14 +21,6 @@ constexpr int64_t noon = 1'767'355'445'678'000'000;  // 2026-01-02T12:04:05.678Z
 // An empty folder of its own, removed at the end.
 class Folder {
  public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "dead-letters-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
   [[nodiscard]] const fs::path& path() const { return path_; }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> all;
@@ -37,7 +30,8 @@ class Folder {
   }
 
  private:
-  fs::path path_;
+  joulespool::test::TemporaryDirectory directory_;
+  fs::path path_ = directory_.path();
 };
 
 wire::Bytes bytes_of(size_t size, int mark = 0) {

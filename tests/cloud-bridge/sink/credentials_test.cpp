@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_directory.h"
+
 namespace joulespool::sink {
 namespace {
 
@@ -38,15 +40,9 @@ aws_session_token = token=
 
 // A folder of its own for each test, gone afterwards.
 struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "joulespool-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path); }
   void write(const std::string& name, const std::string& text) const { std::ofstream(path / name) << text; }
-  std::filesystem::path path;
+  joulespool::test::TemporaryDirectory directory;
+  std::filesystem::path path = directory.path();
 };
 
 std::string keys(const std::string& id) { return "[default]\naws_access_key_id = " + id + "\naws_secret_access_key = s\n"; }
