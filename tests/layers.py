@@ -38,7 +38,7 @@ ROOMS |= {
 LIBRARIES = {
     r"mqtt/|MQTT": r"agent/mqtt/paho_bus\.cpp",
     r"sqlite3": r"agent/spool/sqlite_\w+\.(cpp|h)",
-    r"zstd": r"agent/codec/section\.cpp|agent/device/\w+\.cpp",
+    r"zstd": r"agent/codec/(section|zstd_stream)\.cpp|agent/device/\w+\.cpp",
     r"toml\+\+|toml": r"agent/base/option_toml\.cpp",
     r"CLI/": r"agent/base/(option_cli|command_line)\.cpp|(agent|cloud-bridge)/cli/\w+\.(cpp|h)",
     r"dlfcn|agent/device/joulescope_(abi|library|driver)": r"agent/device/joulescope_\w+\.(cpp|h)",
