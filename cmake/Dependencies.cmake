@@ -11,19 +11,28 @@
 # apt build   libcurl4-openssl-dev                      cloud-bridge/sink: HTTP; libssl also signs (SigV4)
 # apt test    doctest-dev                               unit tests
 # apt test    mosquitto mosquitto-clients               a real MQTT broker
+# apt test    clang libclang-rt-14-dev                  tests/fuzz: libFuzzer and its sanitizers are clang's
+# apt test    g++-aarch64-linux-gnu libzstd-dev:arm64 qemu-user   tests/cross: the codec as a Raspberry Pi runs it, here
+# apt test    valgrind                                  tests/bench: counts instructions
 # apt test    nodejs npm                                runs the Kinesis emulator; skipped where npm is there already
 # apt test    python3 python3-protobuf python3-zstandard python3-numpy python3-boto3   the Python reader; botocore checks our SigV4
 # apt format  clang-format clang-tidy                 ./dev format and ./dev tidy
 # npm test    kinesalite@3.3.3                          Kinesis' HTTP API on loopback
 
 find_package(Threads REQUIRED)
-find_package(OpenSSL REQUIRED)
+find_package(zstd 1.5 REQUIRED)
+if(JOULESPOOL_SCOPE STREQUAL cross)
+  return()
+endif()
 find_package(Protobuf 3.21 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+if(JOULESPOOL_SCOPE STREQUAL fuzz)
+  return()
+endif()
+find_package(OpenSSL REQUIRED)
 find_package(PahoMqttCpp 1.2 REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
-find_package(zstd 1.5 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(tomlplusplus 3.3 REQUIRED)
-find_package(nlohmann_json 3.11 REQUIRED)
 find_package(CURL 7.88 REQUIRED)
 find_package(doctest 2.4 REQUIRED)

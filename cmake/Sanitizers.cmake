@@ -1,13 +1,14 @@
-# JOULESPOOL_SANITIZE: what -fsanitize= gets, for all of our code (presets asan and tsan). Empty: none.
-set(JOULESPOOL_SANITIZE "" CACHE STRING "address,undefined or thread")
+# JOULESPOOL_SANITIZE: what -fsanitize= gets, for all of our code (presets asan, tsan and fuzz). Empty: none.
+set(JOULESPOOL_SANITIZE "" CACHE STRING "address,undefined or thread; with fuzzer-no-link for fuzz targets")
 add_library(joulespool_sanitizers INTERFACE)
 if(JOULESPOOL_SANITIZE)
   set(flags -fsanitize=${JOULESPOOL_SANITIZE} -fno-omit-frame-pointer)
   if(JOULESPOOL_SANITIZE MATCHES undefined)
     list(APPEND flags -fno-sanitize-recover=undefined)
   endif()
-  target_compile_options(joulespool_sanitizers INTERFACE ${flags} -Wno-error=tsan
-    -Wno-maybe-uninitialized)  # GCC 12 reports std::variant and std::optional falsely under sanitizers
+  target_compile_options(joulespool_sanitizers INTERFACE ${flags}
+    # GCC 12 reports std::variant and std::optional falsely under sanitizers
+    "$<$<CXX_COMPILER_ID:GNU>:-Wno-error=tsan;-Wno-maybe-uninitialized>")
   target_link_options(joulespool_sanitizers INTERFACE ${flags})
 endif()
 
