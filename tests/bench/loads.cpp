@@ -10,6 +10,19 @@ double uniform(std::mt19937_64& random, double low, double high) {
   return low + (high - low) * static_cast<double>(random() >> 11) * 0x1p-53;
 }
 
+// A rms
+constexpr double work_activity = 2.4e-3;
+constexpr double idle_activity = 0.4e-3;
+
+constexpr double pi = 3.14159265358979;
+
+// The instrument's analogue bandwidth: one pole.
+void low_pass(std::vector<double>& current, double rate_hz) {
+  const double share = 1 - std::exp(-2 * pi * (rate_hz > 1.5e6 ? 250e3 : 300e3) / rate_hz);
+  double now = current.empty() ? 0 : current[0];
+  for (double& value : current) value = now += share * (value - now);
+}
+
 // Currents that follow one another, each for a number of samples.
 class Steps {
  public:
@@ -25,7 +38,8 @@ class Steps {
   std::vector<double> current_;
 };
 
-// A sensor node: 2 uA, and every 100 ms one advertising event of 2.5 ms (wake-up, three channels each sent and listened to).
+// A sensor node: 2 uA with a little ripple of its converter, and every 100 ms one advertising event of 2.5 ms (wake-up, three
+// channels each sent and listened to).
 std::vector<double> sleep_ble(double rate_hz, std::mt19937_64& random, size_t count) {
   Steps steps(count);
   const double us = rate_hz * 1e-6;
@@ -41,52 +55,69 @@ std::vector<double> sleep_ble(double rate_hz, std::mt19937_64& random, size_t co
     steps.hold(2.2e-3, 200 * us);
     steps.hold(2e-6, uniform(random, 90e3, 100e3) * us);
   }
-  return steps.take();
-}
-
-// A processor that runs a loop of 1 ms: 120 phases of its own current each, the same in every round but for a few percent.
-std::vector<double> cpu(double rate_hz, std::mt19937_64& random, size_t count) {
-  struct Phase {
-    double current, us;
-  };
-  std::vector<Phase> loop(120);
-  for (Phase& phase : loop) phase = {uniform(random, 0.1, 0.4), uniform(random, 2, 14)};
-  Steps steps(count);
-  while (!steps.full())
-    for (const Phase& phase : loop) steps.hold(phase.current * uniform(random, 0.98, 1.02), phase.us * rate_hz * 1e-6);
-  return steps.take();
-}
-
-std::vector<double> ramp(double rate_hz, std::mt19937_64& random, size_t count) {
-  std::vector<double> current(count);
-  const double from = uniform(random, 0.085, 0.105), per_second = 16e-3;
-  for (size_t at = 0; at < count; ++at) current[at] = from + per_second * static_cast<double>(at) / rate_hz;
+  std::vector<double> current = steps.take();
+  const double period = 3e-3 * rate_hz;
+  for (size_t at = 0; at < count; ++at)
+    current[at] += 12e-9 * std::abs(2 * std::fmod(static_cast<double>(at), period) / period - 1);
   return current;
 }
 
-// A motor without load: 0.3 A with a random walk that returns to it.
-std::vector<double> idle_motor(double rate_hz, std::mt19937_64& random, size_t count) {
+// A processor that works for some 10 ms and waits for some 5 ms. Both run a loop that takes another current every microsecond,
+// half of it the same in every round; work comes in portions of 1 ms, some heavier than others.
+std::vector<double> cpu(double rate_hz, std::mt19937_64& random, size_t count) {
+  std::normal_distribution<double> gaussian;
+  std::vector<double> loop(331);
+  for (double& current : loop) current = gaussian(random);
+  Steps steps(count);
+  const auto run = [&](double base, double activity, double rounds) {
+    for (; rounds > 0 && !steps.full(); --rounds)
+      for (const double again : loop) steps.hold(base + activity * (again + gaussian(random)), rate_hz * 1e-6);
+  };
+  while (!steps.full()) {
+    for (double portions = uniform(random, 5, 15); portions > 0; --portions) run(uniform(random, 0.2, 0.5), work_activity, 3);
+    run(0.1, idle_activity, uniform(random, 7, 21));
+  }
+  return steps.take();
+}
+
+// Up and down between 64 mA and 124 mA, 0.15 s each way.
+std::vector<double> ramp(double rate_hz, std::mt19937_64& random, size_t count) {
   std::vector<double> current(count);
-  std::normal_distribution<double> step(0, 0.06 / std::sqrt(rate_hz));
-  double now = 0.33;
+  double phase = uniform(random, 0, 2);
   for (double& value : current) {
-    now += step(random) + (0.33 - now) * 20 / rate_hz;
-    value = now;
+    value = 64e-3 + 60e-3 * std::abs(1 - phase);
+    phase = std::fmod(phase + 1 / (0.15 * rate_hz), 2);
   }
   return current;
 }
 
-// A load that goes through all ranges: 2000 range changes a second.
+// A motor without load: 0.36 A, its commutation at 120 Hz, and a random walk that returns.
+std::vector<double> idle_motor(double rate_hz, std::mt19937_64& random, size_t count) {
+  std::vector<double> current(count);
+  std::normal_distribution<double> step(0, 0.15 / std::sqrt(rate_hz));
+  double walk = 0;
+  for (size_t at = 0; at < count; ++at) {
+    walk += step(random) - walk * 20 / rate_hz;
+    current[at] = 0.36 + walk + 0.09 * std::sin(2 * pi * 120 * static_cast<double>(at) / rate_hz);
+  }
+  return current;
+}
+
+// A load that goes through all ranges, with capacitors beside it (10 us): some 2000 range changes a second.
 std::vector<double> ranges(double rate_hz, std::mt19937_64& random, size_t count) {
   constexpr double levels[] = {5e-6, 80e-6, 0.9e-3, 10e-3, 0.1, 0.6};
   Steps steps(count);
-  while (!steps.full()) steps.hold(levels[random() % 6] * uniform(random, 0.9, 1.1), uniform(random, 200, 800) * rate_hz * 1e-6);
+  double now = levels[0];
+  const double share = 1 - std::exp(-1e6 / (10 * rate_hz));
+  while (!steps.full()) {
+    const double level = levels[random() % 6] * uniform(random, 0.9, 1.1);
+    for (double left = uniform(random, 500, 2500) * rate_hz * 1e-6; left > 0 && !steps.full(); --left)
+      steps.hold(now += share * (level - now), 1);
+  }
   return steps.take();
 }
 
-}  // namespace
-
-std::vector<double> load_current(Profile profile, double rate_hz, std::mt19937_64& random, size_t count) {
+std::vector<double> unfiltered(Profile profile, double rate_hz, std::mt19937_64& random, size_t count) {
   switch (profile) {
     case Profile::sleep_ble:
     case Profile::sleep_nan: return sleep_ble(rate_hz, random, count);
@@ -99,6 +130,14 @@ std::vector<double> load_current(Profile profile, double rate_hz, std::mt19937_6
     case Profile::noise_fs: break;
   }
   return {};
+}
+
+}  // namespace
+
+std::vector<double> load_current(Profile profile, double rate_hz, std::mt19937_64& random, size_t count) {
+  std::vector<double> current = unfiltered(profile, rate_hz, random, count);
+  low_pass(current, rate_hz);
+  return current;
 }
 
 }  // namespace joulespool::bench

@@ -22,12 +22,13 @@ struct RangeTable {
 };
 // JS110: one step of the ADC is about a 12000th of full scale. JS220: 11 nA in the lowest range is from public recordings.
 constexpr RangeTable js110_ranges = {{10, 2, 180e-3, 18e-3, 1.8e-3, 180e-6, 18e-6},
-                                     {410e-6, 107e-6, 13.1e-6, 1.64e-6, 190e-9, 30e-9, 9e-9}};
+                                     {410e-6, 98e-6, 13.1e-6, 1.63e-6, 250e-9, 42e-9, 9.5e-9}};
 constexpr RangeTable js220_ranges = {{10, 0, 180e-3, 18e-3, 1.8e-3, 180e-6, 18e-6},
-                                     {300e-6, 0, 11e-6, 1.1e-6, 120e-9, 25e-9, 11e-9}};
+                                     {300e-6, 0, 11e-6, 1.1e-6, 130e-9, 27e-9, 11e-9}};
 constexpr std::array<double, range_count> js110_step = {0.68e-3, 164e-6, 14.6e-6, 1.49e-6, 150e-9, 15e-9, 1.5e-9};
-constexpr double js110_v_step = 0.95e-3;  // 15 V range
-constexpr double v_noise = 0.85e-3;       // V rms
+constexpr double js110_v_step = 0.95e-3;   // 15 V range
+constexpr double js110_v_noise = 0.80e-3;  // V rms
+constexpr double js220_v_noise = 0.84e-3;
 
 struct Noise {
   std::mt19937_64 random;
@@ -140,7 +141,7 @@ Recording js110(Profile profile, Noise& noise, size_t count) {
     out.i_integers[at] = uniform ? static_cast<int32_t>(noise.random() >> 50)
                                  : code_of(current[at], noise.next() * js110_ranges.noise[range], lattice);
     out.v_integers[at] =
-        uniform ? static_cast<int32_t>(noise.random() >> 50) : code_of(supply_v, noise.next() * v_noise, out.v_lattice);
+        uniform ? static_cast<int32_t>(noise.random() >> 50) : code_of(supply_v, noise.next() * js110_v_noise, out.v_lattice);
     const double i = value_of(out.i_integers[at], lattice), v = value_of(out.v_integers[at], out.v_lattice);
     out.i[at] = static_cast<float>(i);
     out.v[at] = static_cast<float>(v);
@@ -152,7 +153,7 @@ Recording js110(Profile profile, Noise& noise, size_t count) {
   std::array<double, range_count> i_bits{};
   for (size_t range = 0; range < range_count; ++range)
     i_bits[range] = uniform ? 14 : quantised_noise_bits(js110_ranges.noise[range] / out.i_lattice[range].gain);
-  const double v_bits = uniform ? 14 : quantised_noise_bits(v_noise / out.v_lattice.gain);
+  const double v_bits = uniform ? 14 : quantised_noise_bits(js110_v_noise / out.v_lattice.gain);
   for (size_t at = 0; at < count; ++at)
     if (!missing[at]) out.noise_bits += v_bits + (interpolated[at] ? 0 : i_bits[out.range[at]]);
   out.noise_bits /= static_cast<double>(count);
@@ -161,8 +162,8 @@ Recording js110(Profile profile, Noise& noise, size_t count) {
 }
 
 // The instrument's filter, guessed: short, almost white in its noise. Symmetric; adds up to 1.
-constexpr std::array<double, 3> filter_taps = {0.06, 0.88, 0.06};
-constexpr double filter_innovation = 0.8759;  // the leading coefficient of its minimum-phase twin
+constexpr std::array<double, 3> filter_taps = {0.03, 0.94, 0.03};
+constexpr double filter_innovation = 0.939;  // the leading coefficient of its minimum-phase twin
 
 // A step of the instrument's numbers: Q31, or the float's own where that is coarser.
 double grid_step(double value) { return std::ldexp(1.0, std::max(-31, std::ilogb(value) - 23)); }
@@ -212,7 +213,7 @@ Recording js220(Profile profile, Noise& noise, size_t count) {
     for (size_t at = 0; at < count; ++at) {
       const double sigma = js220_ranges.noise[out.range[at]];
       i[at] = current[at] + noise.next() * sigma;
-      v[at] = supply_v + noise.next() * v_noise;
+      v[at] = supply_v + noise.next() * js220_v_noise;
     }
     out.i = filtered(i);
     out.v = filtered(v);
@@ -224,7 +225,7 @@ Recording js220(Profile profile, Noise& noise, size_t count) {
       if (!missing[at])
         out.noise_bits += 2 * entropy_of_unit_gaussian +
                           std::log2(filter_innovation * js220_ranges.noise[out.range[at]] / grid_step(current[at])) +
-                          std::log2(filter_innovation * v_noise / grid_step(supply_v));
+                          std::log2(filter_innovation * js220_v_noise / grid_step(supply_v));
     out.noise_bits /= static_cast<double>(count);
   }
   for (size_t at = 0; at < count; ++at) out.p[at] = out.i[at] * out.v[at];
