@@ -13,6 +13,7 @@
 # apt test    mosquitto mosquitto-clients               a real MQTT broker
 # apt test    clang libclang-rt-14-dev                  tests/fuzz: libFuzzer and its sanitizers are clang's
 # apt test    g++-aarch64-linux-gnu libzstd-dev:arm64 qemu-user   tests/cross: the codec as a Raspberry Pi runs it, here
+# apt test    libblosc-dev libflac-dev zlib1g-dev        tests/bench: codecs that ours is compared with (Debian 12 has no Blosc 2)
 # apt test    valgrind                                  tests/bench: counts instructions
 # apt test    nodejs npm                                runs the Kinesis emulator; skipped where npm is there already
 # apt test    python3 python3-protobuf python3-zstandard python3-numpy python3-boto3   the Python reader; botocore checks our SigV4
@@ -36,3 +37,6 @@ find_package(CLI11 2.1 REQUIRED)
 find_package(tomlplusplus 3.3 REQUIRED)
 find_package(CURL 7.88 REQUIRED)
 find_package(doctest 2.4 REQUIRED)
+find_package(ZLIB 1.2 REQUIRED)
+find_library(BLOSC_LIBRARY blosc REQUIRED)
+find_library(FLAC_LIBRARY FLAC REQUIRED)

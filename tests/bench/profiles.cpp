@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 
 #include "tests/bench/loads.h"
 
@@ -32,7 +33,7 @@ constexpr double js220_v_noise = 0.84e-3;
 
 struct Noise {
   std::mt19937_64 random;
-  std::normal_distribution<double> gaussian{0, 1};
+  std::normal_distribution<double> gaussian;
   double next() { return gaussian(random); }
   double uniform() { return static_cast<double>(random() >> 11) * 0x1p-53; }
 };
@@ -83,12 +84,14 @@ int32_t code_of(double value, double noise, const Lattice& lattice) {
 }
 double value_of(int32_t code, const Lattice& lattice) { return (code + lattice.offset) * lattice.gain; }
 
-void reserve(Recording& out, size_t count) {
+Recording empty_recording(size_t count) {
+  Recording out;
   for (auto* column : {&out.i, &out.v, &out.p}) column->resize(count);
   for (auto* column : {&out.i_integers, &out.v_integers}) column->resize(count);
+  return out;
 }
 
-// Stretches without sensor data: 8 of 30 us to 1 ms per 100 ms.
+// Stretches without sensor data: up to 0.25 ms, some 15 ms apart.
 std::vector<bool> missing_samples(Noise& noise, double rate_hz, size_t count) {
   std::vector<bool> missing(count);
   for (size_t at = 0; at < count;) {
@@ -108,8 +111,10 @@ void set_missing(Recording& out, const std::vector<bool>& missing) {
 }
 
 // After a range change the driver replaces 5 to 8 samples of i by a line between its neighbours; p is then the float product.
-void interpolate_changes(Recording& out, Noise& noise, std::vector<bool>& interpolated) {
+// Returns which samples those are.
+std::vector<bool> interpolate_changes(Recording& out, Noise& noise) {
   const size_t count = out.i.size();
+  std::vector<bool> interpolated(count);
   for (size_t at = 1; at < count; ++at) {
     if (out.range[at] == out.range[at - 1]) continue;
     const size_t width = 5 + noise.random() % 4;
@@ -123,41 +128,44 @@ void interpolate_changes(Recording& out, Noise& noise, std::vector<bool>& interp
     }
     at += width - 1;
   }
+  return interpolated;
+}
+
+double js110_noise_bits(const Recording& recording, const std::vector<bool>& interpolated) {
+  std::array<double, range_count> i_bits{};
+  for (size_t range = 0; range < range_count; ++range)
+    i_bits[range] = quantised_noise_bits(js110_ranges.noise[range] / recording.i_lattice[range].gain);
+  const double v_bits = quantised_noise_bits(js110_v_noise / recording.v_lattice.gain);
+  double bits = 0;
+  for (size_t at = 0; at < interpolated.size(); ++at)
+    if (recording.range[at] != range_missing) bits += v_bits + (interpolated[at] ? 0 : i_bits[recording.range[at]]);
+  return bits / static_cast<double>(interpolated.size());
 }
 
 Recording js110(Profile profile, Noise& noise, size_t count) {
-  Recording out;
-  reserve(out, count);
+  Recording out = empty_recording(count);
   for (size_t range = 0; range < range_count; ++range)
     out.i_lattice[range] = {arbitrary(noise, -2000, 0.02), arbitrary(noise, js110_step[range], 0.01)};
   out.v_lattice = {arbitrary(noise, -300, 0.1), arbitrary(noise, js110_v_step, 0.01)};
-  const bool uniform = profile == Profile::noise_fs;
+  const bool white = profile == Profile::noise_fs;
+  const double rate_hz = sample_rate_hz(Model::js110);
   const std::vector<double> current =
-      uniform ? std::vector<double>(count, 1.0) : load_current(profile, sample_rate_hz(Model::js110), noise.random, count);
+      white ? std::vector<double>(count, 1.0) : load_current(profile, rate_hz, noise.random, count);
   out.range = auto_ranges(js110_ranges, current, 40);
+  const auto any_code = [&] { return static_cast<int32_t>(noise.random() >> 50); };
   for (size_t at = 0; at < count; ++at) {
     const size_t range = out.range[at];
     const Lattice& lattice = out.i_lattice[range];
-    out.i_integers[at] = uniform ? static_cast<int32_t>(noise.random() >> 50)
-                                 : code_of(current[at], noise.next() * js110_ranges.noise[range], lattice);
-    out.v_integers[at] =
-        uniform ? static_cast<int32_t>(noise.random() >> 50) : code_of(supply_v, noise.next() * js110_v_noise, out.v_lattice);
+    out.i_integers[at] = white ? any_code() : code_of(current[at], noise.next() * js110_ranges.noise[range], lattice);
+    out.v_integers[at] = white ? any_code() : code_of(supply_v, noise.next() * js110_v_noise, out.v_lattice);
     const double i = value_of(out.i_integers[at], lattice), v = value_of(out.v_integers[at], out.v_lattice);
     out.i[at] = static_cast<float>(i);
     out.v[at] = static_cast<float>(v);
     out.p[at] = static_cast<float>(i * v);
   }
-  std::vector<bool> interpolated(count), missing(count);
-  interpolate_changes(out, noise, interpolated);
-  if (profile == Profile::sleep_nan) missing = missing_samples(noise, sample_rate_hz(Model::js110), count);
-  std::array<double, range_count> i_bits{};
-  for (size_t range = 0; range < range_count; ++range)
-    i_bits[range] = uniform ? 14 : quantised_noise_bits(js110_ranges.noise[range] / out.i_lattice[range].gain);
-  const double v_bits = uniform ? 14 : quantised_noise_bits(js110_v_noise / out.v_lattice.gain);
-  for (size_t at = 0; at < count; ++at)
-    if (!missing[at]) out.noise_bits += v_bits + (interpolated[at] ? 0 : i_bits[out.range[at]]);
-  out.noise_bits /= static_cast<double>(count);
-  set_missing(out, missing);
+  const std::vector<bool> interpolated = interpolate_changes(out, noise);
+  if (profile == Profile::sleep_nan) set_missing(out, missing_samples(noise, rate_hz, count));
+  out.noise_bits = white ? 28 : js110_noise_bits(out, interpolated);
   return out;
 }
 
@@ -179,63 +187,74 @@ std::vector<float> filtered(const std::vector<double>& input) {
   return out;
 }
 
-// x * 2^31 shifted right as far as all of them are integers: at most 32 bits as long as |x| < 2^s with grid 2^(s-31).
-std::vector<int32_t> grid_integers(const std::vector<float>& values) {
-  int64_t bits = 0;
-  for (float value : values)
-    if (!std::isnan(value)) bits |= static_cast<int64_t>(static_cast<double>(value) * 0x1p31);
-  const int zeros = bits == 0 ? 0 : std::countr_zero(static_cast<uint64_t>(bits));
-  std::vector<int32_t> out(values.size());
-  int32_t last = 0;
-  for (size_t at = 0; at < values.size(); ++at) {
-    if (!std::isnan(values[at]))
-      last = static_cast<int32_t>(static_cast<int64_t>(static_cast<double>(values[at]) * 0x1p31) >> zeros);
-    out[at] = last;
+// Given the filter and the grid, by the entropy of a Gaussian; good to about 0.05 bit.
+double js220_noise_bits(const Recording& recording, const std::vector<double>& current) {
+  const auto bits_of = [](double noise, double value) {
+    return entropy_of_unit_gaussian + std::log2(filter_innovation * noise / grid_step(value));
+  };
+  const double v_bits = bits_of(js220_v_noise, supply_v);
+  double bits = 0;
+  for (size_t at = 0; at < current.size(); ++at)
+    if (recording.range[at] != range_missing) bits += v_bits + bits_of(js220_ranges.noise[recording.range[at]], current[at]);
+  return bits / static_cast<double>(current.size());
+}
+
+// White over the whole Q31 range. As float32 each value has 26 bits: sign, binade (half of them, a quarter, ...: 2), 23 more.
+Recording js220_white(Noise& noise, size_t count) {
+  Recording out = empty_recording(count);
+  out.range.assign(count, 0);
+  for (size_t at = 0; at < count; ++at)
+    for (auto* column : {&out.i, &out.v})
+      (*column)[at] = static_cast<float>(static_cast<double>(static_cast<int64_t>(noise.random()) >> 32) * 0x1p-31);
+  out.noise_bits = 52;
+  return out;
+}
+
+Recording js220_load(Profile profile, Noise& noise, size_t count) {
+  Recording out = empty_recording(count);
+  const double rate_hz = sample_rate_hz(Model::js220);
+  const std::vector<double> current = load_current(profile, rate_hz, noise.random, count);
+  out.range = auto_ranges(js220_ranges, current, 20);
+  std::vector<double> i(count), v(count);
+  for (size_t at = 0; at < count; ++at) {
+    i[at] = current[at] + noise.next() * js220_ranges.noise[out.range[at]];
+    v[at] = supply_v + noise.next() * js220_v_noise;
   }
+  out.i = filtered(i);
+  out.v = filtered(v);
+  if (profile == Profile::sleep_nan) set_missing(out, missing_samples(noise, rate_hz, count));
+  out.noise_bits = js220_noise_bits(out, current);
   return out;
 }
 
 Recording js220(Profile profile, Noise& noise, size_t count) {
-  Recording out;
-  reserve(out, count);
-  const double rate_hz = sample_rate_hz(Model::js220);
-  std::vector<double> i(count), v(count), current(count, 1.0);
-  if (profile == Profile::noise_fs) {
-    out.range.assign(count, 0);
-    for (size_t at = 0; at < count; ++at) {
-      out.i.at(at) = static_cast<float>(std::round((16 * noise.uniform() - 8) * 0x1p31) * 0x1p-31);
-      out.v[at] = static_cast<float>(std::round((16 * noise.uniform() - 8) * 0x1p31) * 0x1p-31);
-    }
-    out.noise_bits = 52;  // of a uniform value as float32: sign, binade (1/2, 1/4, ...: 2 bits), 23 bits
-  } else {
-    current = load_current(profile, rate_hz, noise.random, count);
-    out.range = auto_ranges(js220_ranges, current, 20);
-    for (size_t at = 0; at < count; ++at) {
-      const double sigma = js220_ranges.noise[out.range[at]];
-      i[at] = current[at] + noise.next() * sigma;
-      v[at] = supply_v + noise.next() * js220_v_noise;
-    }
-    out.i = filtered(i);
-    out.v = filtered(v);
-  }
-  std::vector<bool> missing(count);
-  if (profile == Profile::sleep_nan) missing = missing_samples(noise, rate_hz, count);
-  if (profile != Profile::noise_fs) {
-    for (size_t at = 0; at < count; ++at)
-      if (!missing[at])
-        out.noise_bits += 2 * entropy_of_unit_gaussian +
-                          std::log2(filter_innovation * js220_ranges.noise[out.range[at]] / grid_step(current[at])) +
-                          std::log2(filter_innovation * js220_v_noise / grid_step(supply_v));
-    out.noise_bits /= static_cast<double>(count);
-  }
-  for (size_t at = 0; at < count; ++at) out.p[at] = out.i[at] * out.v[at];
-  set_missing(out, missing);
+  Recording out = profile == Profile::noise_fs ? js220_white(noise, count) : js220_load(profile, noise, count);
+  for (size_t at = 0; at < count; ++at) out.p[at] = out.range[at] == range_missing ? out.i[at] : out.i[at] * out.v[at];
   out.i_integers = grid_integers(out.i);
   out.v_integers = grid_integers(out.v);
   return out;
 }
 
 }  // namespace
+
+std::vector<int32_t> grid_integers(std::span<const float> values) {
+  const auto scaled = [](float value) {
+    return std::isnan(value) ? int64_t{0} : static_cast<int64_t>(static_cast<double>(value) * 0x1p31);
+  };
+  int64_t bits = 0;
+  for (const float value : values) bits |= scaled(value);
+  const int zeros = bits == 0 ? 0 : std::countr_zero(static_cast<uint64_t>(bits));
+  std::vector<int32_t> out(values.size());
+  int64_t last = 0;
+  for (size_t at = 0; at < values.size(); ++at) {
+    if (!std::isnan(values[at])) last = scaled(values[at]) >> zeros;
+    if (!std::in_range<int32_t>(last) ||
+        (!std::isnan(values[at]) && static_cast<float>(std::ldexp(static_cast<double>(last), zeros - 31)) != values[at]))
+      return {};
+    out[at] = static_cast<int32_t>(last);
+  }
+  return out;
+}
 
 std::string_view name_of(Model model) { return model == Model::js110 ? "js110" : "js220"; }
 
@@ -248,7 +267,7 @@ std::string_view name_of(Profile profile) {
 double sample_rate_hz(Model model) { return model == Model::js110 ? 2e6 : 1e6; }
 
 Recording make_recording(Model model, Profile profile, uint64_t seed, size_t count) {
-  Noise noise{std::mt19937_64(seed * 1000 + static_cast<uint64_t>(profile)), std::normal_distribution<double>{0, 1}};
+  Noise noise{std::mt19937_64(seed * 1000 + static_cast<uint64_t>(profile)), {}};
   return model == Model::js110 ? js110(profile, noise, count) : js220(profile, noise, count);
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -36,8 +37,7 @@ constexpr uint8_t range_missing = 7;  // of a sample that is missing (NaN)
 struct Recording {
   std::vector<float> i, v, p;  // A, V, W; NaN where missing
   std::vector<uint8_t> range;  // of the current, 0 to range_missing
-  // What FLAC gets: the integers behind i and v. JS110: 14-bit ADC codes, the predecessor's where i is interpolated or missing.
-  // JS220: x * 2^31 / the smallest power of two that makes it fit 32 bits exactly.
+  // The integers behind i and v. JS110: 14-bit ADC codes, the predecessor's where i is interpolated. JS220: grid_integers().
   std::vector<int32_t> i_integers, v_integers;
   // JS110 only: the calibration behind the samples.
   std::array<Lattice, range_count> i_lattice{};
@@ -46,6 +46,10 @@ struct Recording {
   // is not random. Interpolated and missing samples count 0.
   double noise_bits = 0;
 };
+
+// Values on a grid of 2^-31 as multiples of the largest power of two that divides them all; NaN as the value before it.
+// Empty if they are on no such grid or do not fit 32 bits.
+std::vector<int32_t> grid_integers(std::span<const float> values);
 
 // A function of its arguments only (with one standard library: std::normal_distribution differs between them).
 Recording make_recording(Model model, Profile profile, uint64_t seed, size_t count);
