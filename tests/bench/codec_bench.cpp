@@ -140,7 +140,7 @@ std::pair<size_t, size_t> fitting_frame(FrameCodec& codec, const Recording& reco
 
 // Bits per triple of frames cut to fit the limit; the last one of a stream, which is shorter, counts as it is.
 json cut_frames(const std::vector<Recording>& recordings) {
-  const auto codec = shipped_codec();
+  const auto codec = shipped_codec(best_instruction_set());
   double bytes = 0, samples = 0, frames = 0;
   for (const Recording& recording : recordings) {
     codec->start();
@@ -157,13 +157,13 @@ json cut_frames(const std::vector<Recording>& recordings) {
 }
 
 // What the agent does with samples: windows of all three, and the shipped codec.
-json signal_path(const std::vector<Stream>& streams) {
-  const auto codec = shipped_codec();
+json signal_path(const std::vector<Stream>& streams, InstructionSet set) {
+  const auto codec = shipped_codec(set);
   std::vector<double> windows_ns, both_ns;
   std::vector<wire::Window> windows;
   for (const Stream& stream : streams) {
     codec->start();
-    signal::WindowAccumulator accumulator(window_ticks);
+    signal::WindowAccumulator accumulator(window_ticks, set);
     uint64_t sample_id = 0;
     for (const Frame& frame : stream) {
       windows.clear();
@@ -177,7 +177,7 @@ json signal_path(const std::vector<Stream>& streams) {
       sample_id += frame.count();
     }
   }
-  return {{"windows_ns", median(windows_ns)}, {"windows_and_encode_ns", median(both_ns)}};
+  return {{"instruction_set", to_string(set)}, {"windows_ns", median(windows_ns)}, {"windows_and_encode_ns", median(both_ns)}};
 }
 
 json measure_profile(Model model, Profile profile, uint64_t seeds, std::vector<NamedCodec>& codecs) {
@@ -192,7 +192,7 @@ json measure_profile(Model model, Profile profile, uint64_t seeds, std::vector<N
   json out = {{"profile", name_of(profile)}, {"realistic", profile != Profile::noise_fs}, {"noise_bits", noise_bits}};
   out["codecs"] = measure_all(codecs, streams);
   out["cut"] = cut_frames(recordings);
-  out["path"] = signal_path(streams);
+  for (const InstructionSet set : available_instruction_sets()) out["path"].push_back(signal_path(streams, set));
   return out;
 }
 

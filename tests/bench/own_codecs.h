@@ -1,12 +1,13 @@
 // Joulespool's own codecs, as the agent uses them.
 #pragma once
 
+#include "agent/base/cpu.h"
 #include "tests/bench/frame_codec.h"
 
 namespace joulespool::bench {
 
 std::vector<NamedCodec> own_codecs();
-// The codec that is shipped, with the best instruction set of this processor.
-std::unique_ptr<FrameCodec> shipped_codec();
+// What the agent writes.
+std::unique_ptr<FrameCodec> shipped_codec(InstructionSet set);
 
 }  // namespace joulespool::bench
