@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Speed, memory and latency, each beside a reference measured in the same run.
 
-bench.py [signal|reading|agent|latency ...]   default: all"""
+bench.py [codec|signal|reading|agent|latency ...]   default: all"""
 import json
 import os
 import pathlib
@@ -10,7 +10,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from codec_table import print_codec_table  # noqa: E402
 from rig import Rig, build_dir, cpu_seconds, problems_in, rss_bytes, utc_in  # noqa: E402
 from standin_world import StandinWorld  # noqa: E402
 
@@ -22,15 +24,17 @@ def js110(seconds: float, origin: str) -> str:
     return f"source=simulated,model=js110,serial=000456,seed=1,load=sleep-ble,origin={origin},duration-s={seconds}"
 
 
+def codec_table() -> bool:
+    return print_codec_table(json.loads(subprocess.run([build_dir() / "tests" / "codec_bench"], capture_output=True, check=True).stdout))
+
+
 def signal_table() -> list:
     rows = json.loads(subprocess.run([build_dir() / "tests" / "signal_bench"], capture_output=True, check=True).stdout)
-    print("signal path: CPU ns per (i, v) sample, one thread; bits per sample after coding (raw: 64)")
-    print(f"  {'':<18}{'memcpy':>8}{'zstd -1':>9}{'bits':>7} |{'encode':>8}{'bits':>7}{'decode':>8}{'windows':>9}{'crc32c':>8}{'simulate':>10}"
-          f" | encode / zstd -1, / memcpy")
+    print("\nsignal path beside the codec: CPU ns per (i, v) sample, one thread")
+    print(f"  {'':<18}{'memcpy':>8}{'zstd -1':>9} |{'windows':>9}{'crc32c':>8}{'simulate':>10} | windows / memcpy")
     for row in rows:
-        print(f"  {row['model'] + ' ' + row['load']:<18}{row['memcpy_ns']:8.2f}{row['zstd1_ns']:9.2f}{row['zstd1_bits']:7.1f} |"
-              f"{row['encode_ns']:8.2f}{row['encode_bits']:7.1f}{row['decode_ns']:8.2f}{row['windows_ns']:9.2f}{row['crc32c_ns']:8.2f}"
-              f"{row['simulate_ns']:10.2f} | {row['encode_ns'] / row['zstd1_ns']:.2f}, {row['encode_ns'] / row['memcpy_ns']:.0f}")
+        print(f"  {row['model'] + ' ' + row['load']:<18}{row['memcpy_ns']:8.2f}{row['zstd1_ns']:9.2f} |{row['windows_ns']:9.2f}"
+              f"{row['crc32c_ns']:8.2f}{row['simulate_ns']:10.2f} | {row['windows_ns'] / row['memcpy_ns']:.1f}")
     return rows
 
 
@@ -99,14 +103,14 @@ def latency_table():
 
 
 def main() -> int:
-    tables = ["signal", "reading", "agent", "latency"]
+    tables = ["codec", "signal", "reading", "agent", "latency"]
     wanted = sys.argv[1:] or tables
     unknown = set(wanted) - set(tables)
     if unknown:
         print(f"unknown: {' '.join(sorted(unknown))}; there are {', '.join(tables)}", file=sys.stderr)
         return 2
+    well = codec_table() if "codec" in wanted else True
     rows = signal_table() if {"signal", "agent"} & set(wanted) else []
-    well = True
     if "reading" in wanted:
         well = reading_table() and well
     if "agent" in wanted:
