@@ -80,13 +80,13 @@ std::vector<double> cpu(double rate_hz, std::mt19937_64& random, size_t count) {
   return steps.take();
 }
 
-// Up and down between 64 mA and 124 mA, 0.15 s each way.
+// Up and down between 64 mA and 124 mA, 0.11 s each way.
 std::vector<double> ramp(double rate_hz, std::mt19937_64& random, size_t count) {
   std::vector<double> current(count);
   double phase = uniform(random, 0, 2);
   for (double& value : current) {
     value = 64e-3 + 60e-3 * std::abs(1 - phase);
-    phase = std::fmod(phase + 1 / (0.15 * rate_hz), 2);
+    phase = std::fmod(phase + 1 / (0.11 * rate_hz), 2);
   }
   return current;
 }
@@ -94,7 +94,7 @@ std::vector<double> ramp(double rate_hz, std::mt19937_64& random, size_t count) 
 // A motor without load: 0.36 A, its commutation at 120 Hz, and a random walk that returns.
 std::vector<double> idle_motor(double rate_hz, std::mt19937_64& random, size_t count) {
   std::vector<double> current(count);
-  std::normal_distribution<double> step(0, 0.15 / std::sqrt(rate_hz));
+  std::normal_distribution<double> step(0, 0.17 / std::sqrt(rate_hz));
   double walk = 0;
   for (size_t at = 0; at < count; ++at) {
     walk += step(random) - walk * 20 / rate_hz;

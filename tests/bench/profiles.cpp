@@ -23,13 +23,13 @@ struct RangeTable {
 };
 // JS110: one step of the ADC is about a 12000th of full scale. JS220: 11 nA in the lowest range is from public recordings.
 constexpr RangeTable js110_ranges = {{10, 2, 180e-3, 18e-3, 1.8e-3, 180e-6, 18e-6},
-                                     {410e-6, 98e-6, 13.1e-6, 1.63e-6, 250e-9, 42e-9, 9.5e-9}};
+                                     {410e-6, 98e-6, 13.1e-6, 1.63e-6, 250e-9, 42e-9, 9.8e-9}};
 constexpr RangeTable js220_ranges = {{10, 0, 180e-3, 18e-3, 1.8e-3, 180e-6, 18e-6},
-                                     {300e-6, 0, 11e-6, 1.1e-6, 130e-9, 27e-9, 11e-9}};
+                                     {287e-6, 0, 11e-6, 1.1e-6, 160e-9, 32e-9, 11e-9}};
 constexpr std::array<double, range_count> js110_step = {0.68e-3, 164e-6, 14.6e-6, 1.49e-6, 150e-9, 15e-9, 1.5e-9};
 constexpr double js110_v_step = 0.95e-3;   // 15 V range
 constexpr double js110_v_noise = 0.80e-3;  // V rms
-constexpr double js220_v_noise = 0.84e-3;
+constexpr double js220_v_noise = 0.815e-3;
 
 struct Noise {
   std::mt19937_64 random;
