@@ -1,0 +1,11 @@
+// How often this program has asked for memory: for tests that promise "no allocation".
+#pragma once
+
+#include <cstdint>
+
+namespace joulespool {
+
+// Calls of operator new by this thread so far. Needs allocation_count.cpp in the program.
+uint64_t allocation_count();
+
+}  // namespace joulespool
