@@ -38,6 +38,16 @@ def signal_table() -> list:
     return rows
 
 
+def decimation_table():
+    rows = json.loads(subprocess.run([build_dir() / "tests" / "decimation_bench"], capture_output=True, check=True).stdout)
+    sets = list(rows[0]["ns"])
+    print("\nwaveforms at a lower rate: CPU ns per input sample and signal, of i, v and p, one thread; response from 0 to 0.4 of the new rate")
+    print(f"  {'':<8}{'memcpy':>8} |" + "".join(f"{name:>10}" for name in sets) + f" |{'aliases':>10}{'ripple':>9}{'at 0.4':>9}  dB | baseline / memcpy")
+    for row in rows:
+        print(f"  {'/' + str(row['factor']):<8}{row['memcpy_ns']:8.2f} |" + "".join(f"{row['ns'][name]:10.2f}" for name in sets)
+              + f" |{row['alias_db']:10.1f}{row['ripple_db']:9.4f}{row['edge_db']:9.4f}     | {row['ns']['baseline'] / row['memcpy_ns']:.0f}")
+
+
 def reading_table() -> bool:
     """What it costs to get an instrument's samples from the driver into the agent's ring, at four times real time."""
     with tempfile.TemporaryDirectory(prefix="joulespool-bench-") as folder:
@@ -111,6 +121,8 @@ def main() -> int:
         return 2
     well = codec_table() if "codec" in wanted else True
     rows = signal_table() if {"signal", "agent"} & set(wanted) else []
+    if "signal" in wanted:
+        decimation_table()
     if "reading" in wanted:
         well = reading_table() and well
     if "agent" in wanted:

@@ -224,6 +224,15 @@ TEST_CASE("decimation: a constant stays the same constant, bit for bit") {
     }
 }
 
+TEST_CASE("decimation: two million to one") {
+  const std::vector<float> samples = joined({std::vector<float>(4'000'000, 0.25F), std::vector<float>(1'100'000, missing)});
+  const std::vector<float> values = decimate(2'000'000, samples).values;
+  REQUIRE(values.size() == 3);
+  CHECK(values[0] == 0.25F);
+  CHECK(values[1] == 0.25F);
+  CHECK(values[2] == 0.25F);  // half of [3,000,000, 5,000,000) is there
+}
+
 TEST_CASE("decimation: rounding stays 130 dB below the largest sample") {
   for (const uint32_t factor : some_factors) {
     const std::vector<float> samples = noise(40 * factor + 20'000, factor);
