@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Speed, memory and latency, each beside a reference measured in the same run.
 
-bench.py [codec|signal|reading|agent|latency ...]   default: all"""
+bench.py [codec|signal|reading|agent|latency|trend ...]   default: all"""
 import json
 import os
 import pathlib
@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from codec_table import print_codec_table  # noqa: E402
 from rig import Rig, build_dir, cpu_seconds, problems_in, rss_bytes, utc_in  # noqa: E402
 from standin_world import StandinWorld  # noqa: E402
+from trend import trend_table  # noqa: E402
 
 SECONDS = 20
 RATE = 2_000_000
@@ -113,7 +114,7 @@ def latency_table():
 
 
 def main() -> int:
-    tables = ["codec", "signal", "reading", "agent", "latency"]
+    tables = ["codec", "signal", "reading", "agent", "latency", "trend"]
     wanted = sys.argv[1:] or tables
     unknown = set(wanted) - set(tables)
     if unknown:
@@ -129,6 +130,8 @@ def main() -> int:
         well = agent_table(rows) and well
     if "latency" in wanted:
         well = latency_table() and well
+    if "trend" in wanted:
+        trend_table(build_dir())
     return 0 if well else 1
 
 
