@@ -41,7 +41,7 @@ DecimationStage::DecimationStage(const DecimationFilter& filter, const Decimatio
     : kernels_(&kernels),
       factor_(filter.factor),
       reach_(filter.reach()),
-      behind_((reach_ + factor_ - 1) / factor_ + 1),
+      behind_((reach_ + factor_ - 1) / factor_),
       ahead_(reach_ / factor_),
       input_max_(input_max) {
   const size_t groups_max = input_max / factor_ + 1;
