@@ -54,6 +54,13 @@ v1::FrameHeader to_proto(const FrameHeader& header) {
   proto.set_missing(header.samples - header.valid);
   put(header.i_sum, *proto.mutable_i_sum());
   put(header.p_sum, *proto.mutable_p_sum());
+  if (header.kept) {
+    v1::Resolution& kept = *proto.mutable_kept();
+    kept.set_decimation(header.kept->decimation);
+    kept.set_window_ticks(header.kept->window_ticks);
+    kept.set_budget_bytes_per_s(header.kept->budget_bytes_per_s);
+    kept.set_without_packed(header.kept->without_packed);
+  }
   return proto;
 }
 
@@ -76,6 +83,9 @@ FrameHeader from_proto(const v1::FrameHeader& proto) {
   header.valid = proto.valid();
   header.i_sum = get(proto.i_sum());
   header.p_sum = get(proto.p_sum());
+  if (proto.has_kept())
+    header.kept = {proto.kept().decimation(), proto.kept().window_ticks(), proto.kept().budget_bytes_per_s(),
+                   proto.kept().without_packed()};
   return header;
 }
 
@@ -86,13 +96,18 @@ bool labels_are_valid(const std::vector<Label>& labels) {
   return true;
 }
 
+// A lower rate is a fraction of the full one, and comes with windows: they alone say what the sums are of.
+bool is_possible(const v1::Resolution& kept, uint32_t decimation) {
+  return kept.decimation() % std::max(1U, decimation) == 0 && (kept.decimation() == decimation || kept.window_ticks() > 0);
+}
+
 bool is_valid(const v1::FrameHeader& proto) {
   const bool named = is_valid_id(proto.host()) && is_valid_id(proto.device().id());
   const bool numbered = is_known(proto.lane()) && proto.seq() > 0 && proto.epoch() > 0 && proto.codec() > 0;
   const bool placed = proto.sample_id_end() >= proto.sample_id_first() && proto.decimation() > 0 && proto.counter_rate_hz() > 0;
   const bool counted = proto.samples() >= proto.valid() && proto.missing() == proto.samples() - proto.valid() &&
                        proto.samples() <= (proto.sample_id_end() - proto.sample_id_first()) / std::max(1U, proto.decimation());
-  return named && numbered && placed && counted;
+  return named && numbered && placed && counted && (!proto.has_kept() || is_possible(proto.kept(), proto.decimation()));
 }
 
 std::optional<FrameDefect> envelope_defect(ByteView bytes) {
@@ -115,6 +130,17 @@ std::string_view to_string(FrameDefect defect) {
                                                           "too_large", "truncated", "trailing_bytes",
                                                           "checksum",  "header",    "header_invalid"};
   return names[static_cast<size_t>(defect)];
+}
+
+KeptSamples kept_samples(const FrameHeader& header) {
+  if (header.keeps_all()) return {header.sample_id_first, header.axis.decimation, header.samples};
+  const uint32_t decimation = header.kept->decimation;
+  if (decimation == 0) return {header.sample_id_first, header.axis.decimation, 0};
+  const uint64_t phase = header.sample_id_first % header.axis.decimation;
+  const uint64_t since_kept = (header.sample_id_first - phase) % decimation;  // ticks
+  const uint64_t to_first = since_kept == 0 ? 0 : decimation - since_kept;
+  const uint64_t ticks = header.samples * header.axis.decimation;
+  return {header.sample_id_first + to_first, decimation, to_first >= ticks ? 0 : (ticks - to_first - 1) / decimation + 1};
 }
 
 Bytes write_frame(const FrameHeader& header, ByteView payload) {

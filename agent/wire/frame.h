@@ -1,6 +1,7 @@
 // The frame: the unit of spool, publish and forward. Layout and rules: FORMAT.md.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -15,6 +16,15 @@ constexpr size_t frame_bytes_limit = 1024 * 1024 - 1024;  // hard limit: a Kines
 constexpr size_t frame_size_max_default = 120 * 1024;     // AWS IoT Core takes messages of 128 KiB
 constexpr size_t labels_max = 32;
 constexpr size_t label_bytes_max = 128;  // key and value each
+
+// What of its samples a frame of lane wave holds. All else in its header is about all of its samples.
+struct Resolution {
+  uint32_t decimation = 0;          // ticks from one sample of the waveform in the payload to the next; 0: there is none
+  uint64_t window_ticks = 0;        // the payload's windows begin at multiples of it; 0: there are none
+  uint64_t budget_bytes_per_s = 0;  // of lane wave, in force when the frame was made; 0: none
+  bool without_packed = false;      // packed signals that there were have been left out
+  bool operator==(const Resolution&) const = default;
+};
 
 struct FrameHeader {
   std::string host;
@@ -34,10 +44,24 @@ struct FrameHeader {
   uint64_t valid = 0;
   int128 i_sum = 0;
   int128 p_sum = 0;
+  std::optional<Resolution> kept = {};  // none: all samples
 
+  // Does the payload of lane wave hold every sample? If not, its windows say what the sums are of.
+  [[nodiscard]] bool keeps_all() const { return !kept || kept->decimation == axis.decimation; }
   [[nodiscard]] FrameId id() const { return {{device.id, epoch, lane}, seq}; }
   bool operator==(const FrameHeader&) const = default;
 };
+
+// Where the samples stand that the payload of a frame of lane wave holds: element k of i and v has the sample_id
+// sample_id_first + k * decimation. With a lower rate these are the samples whose number, sample_id / axis.decimation rounded down,
+// is a multiple of kept.decimation / axis.decimation: their places do not depend on where frames begin.
+struct KeptSamples {
+  uint64_t sample_id_first = 0;
+  uint32_t decimation = 1;
+  uint64_t count = 0;
+  bool operator==(const KeptSamples&) const = default;
+};
+KeptSamples kept_samples(const FrameHeader& header);
 
 // Why bytes are not a frame.
 enum class FrameDefect {

@@ -99,6 +99,55 @@ TEST_CASE("frame: golden bytes read back as every field") {
   CHECK(frame.payload.data() == bytes.data() + bytes.size() - payload.size());
 }
 
+TEST_CASE("frame: what was kept of the samples is told, and all of them may be") {
+  for (const Resolution& kept : {Resolution{20, 2000, 50'000, true}, Resolution{0, 2000, 1, false}, Resolution{2, 0, 9, false}}) {
+    FrameHeader header = golden_header();
+    header.kept = kept;
+    const Bytes bytes = write_frame(header, payload);
+    const auto read = read_frame(bytes);
+    REQUIRE(std::holds_alternative<Frame>(read));
+    CHECK(std::get<Frame>(read).header == header);
+    CHECK(header.keeps_all() == (kept.decimation == header.axis.decimation));
+  }
+}
+
+TEST_CASE("frame: kept samples stand where their number is a multiple of the factor, wherever frames begin") {
+  for (const uint32_t decimation : {1U, 2U, 16U}) {
+    for (const uint32_t factor : {2U, 5U, 40U}) {
+      for (const uint64_t phase : {uint64_t{0}, uint64_t{decimation - 1}}) {
+        for (uint64_t number = 1000; number < 1090; ++number) {
+          for (const uint64_t samples : {0U, 1U, 4U, 39U, 40U, 41U, 100U}) {
+            FrameHeader header = golden_header();
+            header.axis.decimation = decimation;
+            header.sample_id_first = number * decimation + phase;
+            header.sample_id_end = header.sample_id_first + samples * decimation;
+            header.samples = samples;
+            header.kept = Resolution{factor * decimation, 2000, 0, false};
+            std::vector<uint64_t> expected;
+            for (uint64_t k = number; k < number + samples; ++k)
+              if (k % factor == 0) expected.push_back(k * decimation + phase);
+            const KeptSamples kept = kept_samples(header);
+            REQUIRE(kept.count == expected.size());
+            if (expected.empty()) continue;
+            REQUIRE(kept.sample_id_first == expected.front());
+            REQUIRE(kept.sample_id_first + (kept.count - 1) * kept.decimation == expected.back());
+            REQUIRE(kept.decimation == factor * decimation);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("frame: without a lower rate every sample is kept, without a waveform none") {
+  FrameHeader header = golden_header();
+  CHECK(kept_samples(header) == KeptSamples{header.sample_id_first, 2, 10});
+  header.kept = Resolution{2, 0, 1000, false};
+  CHECK(kept_samples(header) == KeptSamples{header.sample_id_first, 2, 10});
+  header.kept = Resolution{0, 2000, 1000, false};
+  CHECK(kept_samples(header).count == 0);
+}
+
 TEST_CASE("frame: a payload may be empty") {
   const Bytes bytes = write_frame(golden_header(), {});
   const auto read = read_frame(bytes);
@@ -209,6 +258,9 @@ TEST_CASE("frame: a header that contradicts itself is refused") {
       [](FrameHeader& h) {
         h.labels = {{"k", std::string(label_bytes_max + 1, 'v')}};
       },
+      [](FrameHeader& h) { h.kept = Resolution{3, 2000, 0, false}; },   // no multiple of the decimation
+      [](FrameHeader& h) { h.kept = Resolution{20, 0, 0, false}; },     // fewer samples, and no windows
+      [](FrameHeader& h) { h.kept = Resolution{0, 0, 1000, false}; },   // nothing at all
   };
   for (const Change change : changes) {
     CAPTURE(&change - changes);
