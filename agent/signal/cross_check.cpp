@@ -63,8 +63,10 @@ void CrossCheck::skip_hole(uint64_t sample_id) {
 }
 
 void CrossCheck::add_gross(const SampleSpan& samples) {
-  for (const float i : samples.i) gross_.i += std::fabs(static_cast<double>(i));
-  for (const float p : samples.p) gross_.p += std::fabs(static_cast<double>(p));
+  for (size_t at = 0; at < samples.i.size(); ++at) {
+    gross_.i += std::fabs(static_cast<double>(samples.i[at]));
+    gross_.p += std::fabs(static_cast<double>(samples.power(at)));
+  }
 }
 
 std::optional<Disagreement> CrossCheck::on_samples(const SampleSpan& samples, const SampleSums& before) {

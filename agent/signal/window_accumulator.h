@@ -5,23 +5,28 @@
 #include <span>
 #include <vector>
 
+#include "agent/base/cpu.h"
 #include "agent/wire/window.h"
 
 namespace joulespool::signal {
 
-// Consecutive samples of one device. i (A), v (V), p (W): equally long; sample k has sample_id + k * decimation.
+// Consecutive samples of one device. i (A), v (V): equally long; sample k has sample_id + k * decimation. p (W): as long, or
+// empty where the power of a sample is the float32 product i * v.
 struct SampleSpan {
   uint64_t sample_id = 0;
   uint32_t decimation = 1;
   std::span<const float> i, v, p;
+  // Of sample `at`, in W. Which NaN it is depends on the processor where it is a product.
+  [[nodiscard]] float power(size_t at) const { return p.empty() ? i[at] * v[at] : p[at]; }
   [[nodiscard]] SampleSpan part(size_t first, size_t count) const {
     return {sample_id + first * decimation, decimation, i.subspan(first, count), v.subspan(first, count),
-            p.subspan(first, count)};
+            p.empty() ? p : p.subspan(first, count)};
   }
 };
 
-// One window over all samples of the span.
-wire::Window summarise(const SampleSpan& samples);
+// One window over all samples of the span. The same bits with every instruction set. Of equal extremes the first stays, which
+// decides whether a 0 is +0.0 or -0.0.
+wire::Window summarise(const SampleSpan& samples, InstructionSet set = best_instruction_set());
 
 // What all samples so far add up to.
 struct SampleSums {
@@ -37,7 +42,8 @@ struct SampleSums {
 // they were chopped. A gap inside a window makes its count smaller; a gap over whole windows makes no windows.
 class WindowAccumulator {
  public:
-  explicit WindowAccumulator(uint64_t window_ticks) : window_ticks_(window_ticks) {}
+  explicit WindowAccumulator(uint64_t window_ticks, InstructionSet set = best_instruction_set())
+      : window_ticks_(window_ticks), set_(set) {}
   // sample_ids must go up from call to call. Appends the windows that became complete to `out`.
   void add(SampleSpan samples, std::vector<wire::Window>& out);
   // Ends the open window, if it has samples.
@@ -53,6 +59,7 @@ class WindowAccumulator {
   [[nodiscard]] uint64_t window_end(uint64_t sample_id) const { return (sample_id / window_ticks_ + 1) * window_ticks_; }
 
   uint64_t window_ticks_;
+  InstructionSet set_;
   wire::Window window_;
   SampleSums sums_;
 };
