@@ -39,6 +39,20 @@ def signal_table() -> list:
     return rows
 
 
+def statistics_table():
+    rows = json.loads(subprocess.run([build_dir() / "tests" / "statistics_bench"], capture_output=True, check=True).stdout)
+    sets = list(rows["windows"][0]["ns"])
+    print("\nwindows of 2000 samples: CPU ns per sample and signal, of i, v and p, one thread; in brackets without a power of their own")
+    print(f"  {'':<20}{'memcpy':>8}{'read':>8}{'plain':>8} |" + "".join(f"{name:>10}{'(i, v)':>8}" for name in sets) + " | baseline / memcpy")
+    for row in rows["windows"]:
+        print(f"  {row['name']:<20}{row['memcpy_ns']:8.2f}{row['read_ns']:8.2f}{row['plain_ns']:8.2f} |"
+              + "".join(f"{row['ns'][name]:10.2f}{row['without_p_ns'][name]:8.2f}" for name in sets)
+              + f" | {row['ns']['baseline'] / row['memcpy_ns']:.1f}")
+    print("\nrolling statistics over the last N windows: CPU ns per window")
+    for row in rows["rolling"]:
+        print(f"  N = {row['windows']:<8}{row['step_ns']:8.0f}, with median and 99 % of i {row['step_and_quantiles_ns']:8.0f}")
+
+
 def decimation_table():
     rows = json.loads(subprocess.run([build_dir() / "tests" / "decimation_bench"], capture_output=True, check=True).stdout)
     sets = list(rows[0]["ns"])
@@ -123,6 +137,7 @@ def main() -> int:
     well = codec_table() if "codec" in wanted else True
     rows = signal_table() if {"signal", "agent"} & set(wanted) else []
     if "signal" in wanted:
+        statistics_table()
         decimation_table()
     if "reading" in wanted:
         well = reading_table() and well
