@@ -216,7 +216,7 @@ wire::FrameHeader DevicePipeline::header(Lane lane, const wire::TimeAxis& axis, 
   header.device = settings_.device;
   header.lane = lane;
   header.epoch = settings_.epoch;
-  header.codec = lane == Lane::event ? wire::event_codec : codec::codec_1;
+  header.codec = lane == Lane::event ? wire::event_codec : codec::codec_2;
   header.axis = axis;
   header.utc = utc;
   header.host_realtime_ns = now.realtime_ns;

@@ -1,8 +1,11 @@
 // Bytes of a payload: written into a buffer that grows once, read with every access checked.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 #include <span>
+#include <utility>
 
 #include "agent/wire/types.h"
 
@@ -11,9 +14,11 @@ namespace joulespool::codec {
 // Appends to a buffer of its own, which keeps its memory from one use to the next. Integers are little-endian.
 class ByteWriter {
  public:
-  void clear() { bytes_.clear(); }
-  void reserve(size_t size) { bytes_.reserve(size); }
-  void u8(uint8_t value) { bytes_.push_back(static_cast<std::byte>(value)); }
+  void clear() { size_ = 0; }
+  void reserve(size_t size) {
+    if (size > capacity_) grow(size);
+  }
+  void u8(uint8_t value) { *extend(1) = static_cast<std::byte>(value); }
   void u32(uint32_t value) { integer(value); }
   void u64(uint64_t value) { integer(value); }
   // LEB128: 7 bits a byte, least significant first, the top bit says that more follow.
@@ -22,22 +27,34 @@ class ByteWriter {
     u8(static_cast<uint8_t>(value));
   }
   void zigzag(int64_t value) { varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63)); }
-  void bytes(wire::ByteView more) { bytes_.insert(bytes_.end(), more.begin(), more.end()); }
+  void bytes(wire::ByteView more) {
+    if (!more.empty()) std::memcpy(extend(more.size()), more.data(), more.size());
+  }
   // Room for `size` bytes, to be filled by the caller; shrink() gives back what was not needed.
   std::byte* extend(size_t size) {
-    bytes_.resize(bytes_.size() + size);
-    return bytes_.data() + bytes_.size() - size;
+    if (size_ + size > capacity_) grow(size_ + size);
+    size_ += size;
+    return bytes_.get() + size_ - size;
   }
-  void shrink(size_t size) { bytes_.resize(size); }
-  [[nodiscard]] size_t size() const { return bytes_.size(); }
-  [[nodiscard]] wire::ByteView view() const { return bytes_; }
+  void shrink(size_t size) { size_ = size; }
+  [[nodiscard]] size_t size() const { return size_; }
+  [[nodiscard]] wire::ByteView view() const { return {bytes_.get(), size_}; }
 
  private:
   template <class Integer>
   void integer(Integer value) {
-    for (size_t k = 0; k < sizeof value; ++k) u8(static_cast<uint8_t>(value >> (8 * k)));
+    std::byte* to = extend(sizeof value);
+    for (size_t k = 0; k < sizeof value; ++k) to[k] = static_cast<std::byte>(value >> (8 * k));
   }
-  wire::Bytes bytes_;
+  void grow(size_t needed) {
+    capacity_ = std::max(needed, 2 * capacity_ + 64);
+    auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity_);
+    if (size_ > 0) std::memcpy(larger.get(), bytes_.get(), size_);
+    bytes_ = std::move(larger);
+  }
+  std::unique_ptr<std::byte[]> bytes_;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
 };
 
 // Reads from the front. Past the end, or after a varint of more than 10 bytes, everything reads as 0 and ok() is false for good.
@@ -46,6 +63,7 @@ class ByteReader {
   explicit ByteReader(wire::ByteView bytes) : left_(bytes) {}
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] size_t left() const { return left_.size(); }
+  [[nodiscard]] wire::ByteView rest() const { return left_; }
   uint8_t u8() {
     const wire::ByteView one = bytes(1);
     return one.empty() ? uint8_t{0} : static_cast<uint8_t>(one[0]);

@@ -2,73 +2,63 @@
 
 #include <bit>
 #include <cmath>
-#include <cstring>
+
+#include "agent/codec/parts.h"
+#include "agent/codec/power.h"
+#include "agent/codec/samples_codec1.h"
+#include "agent/codec/signal_pages.h"
 
 namespace joulespool::codec {
+
+static_assert(std::endian::native == std::endian::little, "payloads are little-endian, and so is all of this room");
+
 namespace {
 
 constexpr uint8_t signal_current = 1;
 constexpr uint8_t signal_voltage = 2;
 constexpr uint8_t signal_power = 3;
+constexpr uint8_t signal_current_range = 4;
+constexpr uint8_t signal_voltage_range = 5;
+constexpr uint8_t signal_windows = 64;
 
-SectionHeader float_header(uint8_t signal, size_t count) {
-  SectionHeader header;
-  header.signal = signal;
-  header.bits = 32;
-  header.count = static_cast<uint32_t>(count);
-  return header;
+// How a section's data are coded; a number means another thing for another kind of signal (FORMAT.md).
+enum class FloatCoding : uint8_t { raw = 0, shuffled = 1, pages = 2, corrections = 3 };
+enum class PackedCoding : uint8_t { elements = 0, runs = 1 };
+
+bool is_float(uint8_t signal) { return signal >= signal_current && signal <= signal_power; }
+
+struct Section {
+  uint8_t signal = 0;
+  uint8_t coding = 0;
+  wire::ByteView data;
+};
+
+Error damaged(uint8_t signal, std::string_view what) {
+  return {Errc::damaged, "section of signal " + std::to_string(signal) + ": " + std::string(what)};
 }
 
-Error damaged(const SectionHeader& header, std::string_view what) {
-  return {Errc::damaged, "section of signal " + std::to_string(header.signal) + ": " + std::string(what)};
+Status in_section(uint8_t signal, const Status& status) {
+  return status ? status : damaged(signal, status.error().message);
 }
 
-Result<std::vector<float>> decode_floats(const Section& section) {
-  const auto bytes = section_elements(section);
-  if (!bytes) return bytes.error();
-  std::vector<float> values(section.header.count);
-  if (!bytes->empty()) std::memcpy(values.data(), bytes->data(), bytes->size());
-  return values;
-}
-
-Status decode_packed(const Section& section, DecodedSamples& out) {
-  const SectionHeader& header = section.header;
-  uint64_t elements = header.count;
-  for (const DecodedPacked& packed : out.packed) elements += packed.count;
-  if (elements > packed_elements_per_frame_max) return damaged(header, "more elements than a frame may hold");
-  auto bytes = section_elements(section);
-  if (!bytes) return bytes.error();
-  out.packed.push_back({header.signal, header.bits, header.offset, header.stride, header.count, std::move(*bytes)});
+Status without_samples(DecodedSamples& out) {
+  for (std::vector<float>* values : {&out.i, &out.v, &out.p}) values->clear();
   return {};
 }
 
-// Puts a section of floats where it belongs; power's corrections are kept for later.
-Status decode_section(const Section& section, uint64_t samples, DecodedSamples& out, std::vector<uint32_t>& corrections) {
-  const SectionHeader& header = section.header;
-  const bool is_float = header.signal >= signal_current && header.signal <= signal_power;
-  if (!is_float && (header.bits == 1 || header.bits == 4)) return decode_packed(section, out);
-  if (!is_float || header.coding > Coding::sparse) {
-    ++out.sections_skipped;
-    return {};
+Result<std::vector<Section>> split(wire::ByteView payload) {
+  std::vector<Section> sections;
+  ByteReader from(payload);
+  while (from.left() > 0) {
+    Section section;
+    section.signal = from.u8();
+    section.coding = from.u8();
+    section.data = from.bytes(from.varint());
+    if (!from.ok())
+      return Error{Errc::damaged, "section " + std::to_string(sections.size() + 1) + " of the payload is cut off"};
+    sections.push_back(section);
   }
-  if (header.bits != 32 || header.count != samples) return damaged(header, "does not have as many samples as the frame");
-  if (header.signal == signal_power && header.coding == Coding::sparse) {
-    auto xors = section_corrections(section);
-    if (!xors) return xors.error();
-    corrections = std::move(*xors);
-    return {};
-  }
-  auto values = decode_floats(section);
-  if (!values) return values.error();
-  (header.signal == signal_current ? out.i : header.signal == signal_voltage ? out.v : out.p) = std::move(*values);
-  return {};
-}
-
-void compute_power(DecodedSamples& out, const std::vector<uint32_t>& corrections) {
-  out.p.resize(out.i.size());
-  for (size_t at = 0; at < out.i.size(); ++at) out.p[at] = product(out.i[at], out.v[at]);
-  for (size_t at = 0; at < corrections.size(); ++at)
-    if (corrections[at] != 0) out.p[at] = std::bit_cast<float>(std::bit_cast<uint32_t>(out.p[at]) ^ corrections[at]);
+  return sections;
 }
 
 }  // namespace
@@ -78,51 +68,249 @@ float product(float i, float v) {
   return std::isnan(p) ? std::bit_cast<float>(0x7FC00000U) : p;
 }
 
-SampleEncoder::SampleEncoder() : sections_(std::make_unique<SectionWriter>()) {}
+struct SampleEncoder::Parts {
+  explicit Parts(InstructionSet set) : kernels(codec::kernels(set)), i(kernels), v(kernels), p(kernels), power(kernels) {}
+
+  void add_section(uint8_t signal, uint8_t coding, wire::ByteView data) {
+    out.u8(signal);
+    out.u8(coding);
+    out.varint(data.size());
+    out.bytes(data);
+  }
+  void add_floats(uint8_t signal, SignalWriter& writer, std::span<const float> values);
+  void add_power(std::span<const float> values);
+  void add_packed(const PackedSignal& packed, const std::vector<ElementRun>* known_runs);
+  Ranges ranges_of(uint8_t signal, const SampleRun& run, std::vector<ElementRun>& runs);
+
+  const Kernels& kernels;
+  SignalWriter i, v, p;
+  PowerWriter power;
+  Compressor compressor;
+  ByteWriter out, section, corrections, other, scratch;
+  std::vector<ElementRun> i_runs, v_runs, packed_runs;
+};
+
+// Takes the smaller of pages, shuffled bytes and the values as they are. Pages lose only where they found no structure.
+void SampleEncoder::Parts::add_floats(uint8_t signal, SignalWriter& writer, std::span<const float> values) {
+  const wire::ByteView raw = std::as_bytes(values);
+  section.clear();
+  writer.finish(section, compressor);
+  wire::ByteView best = section.view();
+  auto coding = FloatCoding::pages;
+  if (writer.fell_back() || best.size() > raw.size() / 8 * 7) {
+    scratch.clear();
+    auto* planes = reinterpret_cast<uint8_t*>(scratch.extend(raw.size()));
+    kernels.shuffle(reinterpret_cast<const uint32_t*>(values.data()), values.size(), planes);
+    other.clear();
+    const size_t limit = std::min(best.size(), raw.size());
+    if (compressor.append(other, scratch.view(), limit) > 0) {
+      best = other.view();
+      coding = FloatCoding::shuffled;
+    } else if (raw.size() < best.size()) {
+      best = raw;
+      coding = FloatCoding::raw;
+    }
+  }
+  add_section(signal, static_cast<uint8_t>(coding), best);
+}
+
+void SampleEncoder::Parts::add_power(std::span<const float> values) {
+  if (power.is_product()) return;
+  section.clear();
+  power.finish(section, compressor);
+  constexpr size_t own_per = 8;  // wrong so often that power may be better off as a signal of its own
+  if (power.missed() > values.size() / own_per) {
+    corrections.clear();
+    std::swap(section, corrections);
+    const size_t before = out.size();
+    p.code(values, {}, false);
+    add_floats(signal_power, p, values);
+    if (out.size() - before <= corrections.size()) return;
+    out.shrink(before);
+    std::swap(section, corrections);
+  }
+  add_section(signal_power, static_cast<uint8_t>(FloatCoding::corrections), section.view());
+}
+
+// The runs of a range signal that has one element a sample.
+Ranges SampleEncoder::Parts::ranges_of(uint8_t signal, const SampleRun& run, std::vector<ElementRun>& runs) {
+  for (const PackedSignal& packed : run.packed)
+    if (packed.signal == signal && packed.bits == 4 && packed.offset == 0 && packed.count == run.i.size() &&
+        find_runs(packed.data, packed.bits, packed.count, packed.count / 16 + 1, runs))
+      return runs;
+  runs.clear();
+  return {};
+}
+
+void SampleEncoder::Parts::add_packed(const PackedSignal& packed, const std::vector<ElementRun>* known_runs) {
+  section.clear();
+  section.u8(packed.bits);
+  section.varint(packed.offset);
+  section.varint(packed.stride);
+  section.varint(packed.count);
+  // A run takes 1 byte or more (4 bits: 2): not tried further once they take half of what the elements do.
+  const size_t runs_max = packed.data.size() / (packed.bits == 4 ? 4 : 2) + 1;
+  const bool as_runs = known_runs != nullptr || find_runs(packed.data, packed.bits, packed.count, runs_max, packed_runs);
+  other.clear();
+  if (as_runs) write_runs(other, packed.bits, known_runs != nullptr ? *known_runs : packed_runs);
+  put_part(section, as_runs ? other.view() : packed.data, compressor, scratch);
+  add_section(packed.signal, static_cast<uint8_t>(as_runs ? PackedCoding::runs : PackedCoding::elements), section.view());
+}
+
+SampleEncoder::SampleEncoder(InstructionSet set) : parts_(std::make_unique<Parts>(set)) {}
 SampleEncoder::~SampleEncoder() = default;
 SampleEncoder::SampleEncoder(SampleEncoder&&) noexcept = default;
 SampleEncoder& SampleEncoder::operator=(SampleEncoder&&) noexcept = default;
 
-void SampleEncoder::add_power(const SampleRun& run) {
-  corrections_.resize(run.p.size());
-  size_t wrong = 0;
-  for (size_t at = 0; at < run.p.size(); ++at) {
-    corrections_[at] = std::bit_cast<uint32_t>(run.p[at]) ^ std::bit_cast<uint32_t>(product(run.i[at], run.v[at]));
-    wrong += corrections_[at] != 0;
+wire::ByteView SampleEncoder::encode(const SampleRun& run) {
+  Parts& to = *parts_;
+  to.out.clear();
+  const Ranges i_ranges = to.ranges_of(signal_current_range, run, to.i_runs);
+  const Ranges v_ranges = to.ranges_of(signal_voltage_range, run, to.v_runs);
+  const bool with_power = !run.p.empty();
+  to.i.code(run.i, i_ranges, with_power);
+  to.v.code(run.v, v_ranges, with_power);
+  if (with_power) to.power.code({run.i, run.v, run.p, to.i, to.v});
+  if (!run.i.empty()) {
+    to.add_floats(signal_current, to.i, run.i);
+    to.add_floats(signal_voltage, to.v, run.v);
   }
-  const SectionHeader header = float_header(signal_power, run.p.size());
-  if (wrong > run.p.size() / 8) sections_->add(header, std::as_bytes(run.p));  // a correction costs more than a shuffled float
-  else sections_->add_corrections(header, corrections_);
+  if (with_power) to.add_power(run.p);
+  for (const PackedSignal& packed : run.packed) {
+    const bool is_i = packed.signal == signal_current_range && !i_ranges.empty();
+    const bool is_v = packed.signal == signal_voltage_range && !v_ranges.empty();
+    to.add_packed(packed, is_i ? &to.i_runs : is_v ? &to.v_runs : nullptr);
+  }
+  if (!run.windows.empty()) to.add_section(signal_windows, 0, run.windows);
+  return to.out.view();
 }
 
-wire::ByteView SampleEncoder::encode(const SampleRun& run) {
-  sections_->clear();
-  sections_->add(float_header(signal_current, run.i.size()), std::as_bytes(run.i));
-  sections_->add(float_header(signal_voltage, run.v.size()), std::as_bytes(run.v));
-  if (!run.p.empty()) add_power(run);
-  for (const PackedSignal& packed : run.packed) {
-    SectionHeader header;
-    header.signal = packed.signal;
-    header.bits = packed.bits;
-    header.count = static_cast<uint32_t>(packed.count);
-    header.offset = packed.offset;
-    header.stride = packed.stride;
-    sections_->add(header, packed.data);
+struct SampleDecoder::Parts {
+  explicit Parts(InstructionSet set) : kernels(codec::kernels(set)), i(kernels), v(kernels), p(kernels), power(kernels) {}
+
+  Status read_floats(const Section& section, SignalReader& reader, uint64_t samples, bool keep_index, std::vector<float>& values);
+  Status read_packed(const Section& section, DecodedSamples& out);
+  Status read_power(const Section* section, uint64_t samples, DecodedSamples& out);
+
+  const Kernels& kernels;
+  SignalReader i, v, p;
+  PowerReader power;
+  Decompressor decompressor;
+  wire::Bytes memory;
+};
+
+Status SampleDecoder::Parts::read_floats(const Section& section, SignalReader& reader, uint64_t samples, bool keep_index,
+                                         std::vector<float>& values) {
+  values.resize(samples);
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(values));
+  switch (static_cast<FloatCoding>(section.coding)) {
+    case FloatCoding::raw:
+      if (section.data.size() != bytes.size()) return damaged(section.signal, "does not have as many samples as the frame");
+      std::copy(section.data.begin(), section.data.end(), bytes.begin());
+      return {};
+    case FloatCoding::shuffled: {
+      memory.resize(bytes.size());
+      if (auto status = decompressor.decompress(section.data, memory); !status) return in_section(section.signal, status);
+      kernels.unshuffle(reinterpret_cast<const uint8_t*>(memory.data()), samples, reinterpret_cast<uint32_t*>(values.data()));
+      return {};
+    }
+    case FloatCoding::pages:
+      return in_section(section.signal, reader.read(section.data, values, keep_index, decompressor));
+    case FloatCoding::corrections: break;
   }
-  return sections_->bytes();
+  return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
+}
+
+Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples& out) {
+  ByteReader from(section.data);
+  DecodedPacked packed;
+  packed.signal = section.signal;
+  packed.bits = from.u8();
+  const uint64_t offset = from.varint(), stride = from.varint();
+  packed.count = from.varint();
+  uint64_t elements = 0;
+  for (const DecodedPacked& other : out.packed) elements += other.count;
+  if (!from.ok() || (packed.bits != 1 && packed.bits != 4) || offset > UINT32_MAX || stride > UINT32_MAX ||
+      packed.count > packed_elements_per_frame_max - elements)
+    return damaged(section.signal, "an impossible width, place or number of elements");
+  packed.offset = static_cast<uint32_t>(offset);
+  packed.stride = static_cast<uint32_t>(stride);
+  packed.data.resize((packed.count * packed.bits + 7) / 8);
+  const bool as_runs = section.coding == static_cast<uint8_t>(PackedCoding::runs);
+  if (!as_runs && section.coding != static_cast<uint8_t>(PackedCoding::elements))
+    return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
+  const auto part = take_part(from, as_runs ? packed.data.size() + 64 : packed.data.size());
+  if (!part) return in_section(section.signal, part.error());
+  if (from.left() > 0 || (!as_runs && part->size != packed.data.size()))
+    return damaged(section.signal, "does not have the length that it should");
+  if (!as_runs) {
+    if (auto status = read_part(*part, packed.data, decompressor); !status) return in_section(section.signal, status);
+  } else {
+    memory.resize(part->size);
+    if (auto status = read_part(*part, memory, decompressor); !status) return in_section(section.signal, status);
+    ByteReader runs(memory);
+    if (auto status = read_runs(runs, packed.bits, packed.count, packed.data); !status) return in_section(section.signal, status);
+    if (runs.left() > 0) return damaged(section.signal, "runs are left over");
+  }
+  out.packed.push_back(std::move(packed));
+  return {};
+}
+
+Status SampleDecoder::Parts::read_power(const Section* section, uint64_t samples, DecodedSamples& out) {
+  out.p.resize(samples);
+  if (section == nullptr) {
+    kernels.product(out.i.data(), out.v.data(), out.p.data(), samples);
+    return {};
+  }
+  if (section->coding != static_cast<uint8_t>(FloatCoding::corrections)) return read_floats(*section, p, samples, false, out.p);
+  return in_section(signal_power, power.read(section->data, out.i, i.pages(), out.v, v.pages(), out.p, decompressor));
+}
+
+SampleDecoder::SampleDecoder(InstructionSet set) : parts_(std::make_unique<Parts>(set)) {}
+SampleDecoder::~SampleDecoder() = default;
+SampleDecoder::SampleDecoder(SampleDecoder&&) noexcept = default;
+SampleDecoder& SampleDecoder::operator=(SampleDecoder&&) noexcept = default;
+
+Status SampleDecoder::decode(wire::ByteView payload, uint32_t codec, uint64_t samples, DecodedSamples& out) {
+  if (codec != codec_1 && codec != codec_2)
+    return Error{Errc::usage, "codec " + std::to_string(codec) + " is not known to this version"};
+  if (samples > samples_per_frame_max) return Error{Errc::damaged, "more samples than a frame may hold"};
+  out.windows.clear();
+  if (codec == codec_1) return decode_samples_codec1(payload, samples, out);
+  const auto sections = split(payload);
+  if (!sections) return sections.error();
+  out.packed.clear();
+  out.sections_skipped = 0;
+  const Section* floats[4] = {};
+  for (const Section& section : *sections) {
+    if (is_float(section.signal)) {
+      if (floats[section.signal] != nullptr) return damaged(section.signal, "is there twice");
+      floats[section.signal] = &section;
+    } else if ((section.signal >= signal_current_range && section.signal <= signal_voltage_range) ||
+               (section.signal >= 16 && section.signal < 24)) {
+      if (auto status = parts_->read_packed(section, out); !status) return status;
+    } else if (section.signal == signal_windows) {
+      if (!out.windows.empty()) return damaged(section.signal, "is there twice");
+      if (section.coding != 0) return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
+      out.windows.assign(section.data.begin(), section.data.end());
+    } else ++out.sections_skipped;
+  }
+  const Section *i = floats[signal_current], *v = floats[signal_voltage], *p = floats[signal_power];
+  if (samples == 0 && i == nullptr && v == nullptr && p == nullptr) return without_samples(out);
+  if (i == nullptr || v == nullptr) return Error{Errc::damaged, "current or voltage is missing"};
+  const bool by_lattices = p != nullptr && p->coding == static_cast<uint8_t>(FloatCoding::corrections) &&
+                           PowerReader::model_of(p->data) == PowerModel::lattice_product;
+  const auto in_pages = [](const Section& section) { return section.coding == static_cast<uint8_t>(FloatCoding::pages); };
+  if (by_lattices && !(in_pages(*i) && in_pages(*v))) return damaged(signal_power, "needs lattices that are not there");
+  if (auto status = parts_->read_floats(*i, parts_->i, samples, by_lattices, out.i); !status) return status;
+  if (auto status = parts_->read_floats(*v, parts_->v, samples, by_lattices, out.v); !status) return status;
+  return parts_->read_power(p, samples, out);
 }
 
 Result<DecodedSamples> decode_samples(wire::ByteView payload, uint32_t codec, uint64_t samples) {
-  if (codec != codec_1) return Error{Errc::usage, "codec " + std::to_string(codec) + " is not known to this version"};
-  if (samples > samples_per_frame_max) return Error{Errc::damaged, "more samples than a frame may hold"};
-  const auto sections = read_sections(payload);
-  if (!sections) return sections.error();
+  SampleDecoder decoder;
   DecodedSamples out;
-  std::vector<uint32_t> corrections;
-  for (const Section& section : *sections)
-    if (const auto status = decode_section(section, samples, out, corrections); !status) return status.error();
-  if (out.i.size() != samples || out.v.size() != samples) return Error{Errc::damaged, "current or voltage is missing"};
-  if (out.p.size() != samples) compute_power(out, corrections);
+  if (auto status = decoder.decode(payload, codec, samples, out); !status) return status.error();
   return out;
 }
 

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/codec/codec.h"
 #include "agent/wire/types.h"
 
 namespace joulespool::codec {
 
-constexpr uint32_t codec_1 = 1;  // FrameHeader::codec
 
 // How a section's elements are coded.
 enum class Coding : uint8_t {

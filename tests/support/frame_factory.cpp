@@ -51,11 +51,11 @@ FrameFactory::FrameFactory(const std::string& device, uint64_t epoch, uint64_t a
   header.epoch = epoch;
   header.axis = {axis, 2'000'000, 2};
   header.utc = {0, 1'767'225'600'000'000'000, 2e6, wire::UtcQuality::host};
-  header.codec = 1;
 }
 
 wire::Bytes FrameFactory::finish(Lane lane, wire::ByteView payload) {
   header.lane = lane;
+  header.codec = codec != 0 ? codec : lane == Lane::event ? wire::event_codec : codec::codec_2;
   header.seq = next_seq(lane)++;
   return wire::write_frame(header, payload);
 }

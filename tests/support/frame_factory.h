@@ -46,6 +46,7 @@ class FrameFactory {
   uint64_t& next_seq(wire::Lane lane) { return next_seq_[static_cast<size_t>(lane)]; }
 
   wire::FrameHeader header;
+  uint32_t codec = 0;  // what headers say; 0: as the payload is coded
 
  private:
   wire::Bytes finish(wire::Lane lane, wire::ByteView payload);

@@ -1,0 +1,77 @@
+#include "agent/codec/lattice_book.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace joulespool::codec {
+namespace {
+
+constexpr unsigned pause_max = 64;  // frames
+// A driver's interpolation puts values between the codes; each comes once, a code comes again and again.
+constexpr size_t rare_per = 20'000;
+
+}  // namespace
+
+void LatticeBook::begin_frame() {
+  for (Entry& entry : entries_) {
+    entry.tried = entry.pause > 0;
+    if (entry.pause > 0) --entry.pause;
+  }
+}
+
+const Lattice* LatticeBook::of(uint8_t range) const {
+  const Entry& entry = entries_[range];
+  return entry.lattice ? &*entry.lattice : nullptr;
+}
+
+bool LatticeBook::fit_union(Entry& entry, std::span<const float> fresh) {
+  std::vector<float> all;
+  std::set_union(fresh.begin(), fresh.end(), entry.values.begin(), entry.values.end(), std::back_inserter(all));
+  const bool nothing_new = entry.lattice && all.size() == entry.values.size();
+  const auto found = fit_lattice(all);
+  if (!found || nothing_new) return false;
+  entry.lattice = found;
+  entry.values = std::move(all);
+  return true;
+}
+
+bool LatticeBook::fit(Entry& entry, std::span<const std::span<const float>> values) {
+  size_t count = 0;
+  for (const auto& piece : values) count += piece.size();
+  distinct_.clear(count);
+  for (const auto& piece : values)
+    if (!distinct_.add(piece)) return false;
+  std::vector<float> all, common;
+  distinct_.list(1, all);
+  if (fit_union(entry, all)) return true;
+  distinct_.list(static_cast<uint32_t>(std::max<size_t>(2, distinct_.seen() / rare_per)), common);
+  if (fit_union(entry, common)) return true;
+  const auto found = fit_lattice(common);  // the old values may be of another life of the instrument
+  if (!found || (entry.lattice && *found == *entry.lattice)) return false;
+  entry.lattice = found;
+  entry.values = std::move(common);
+  return true;
+}
+
+void LatticeBook::add_values(uint8_t range, std::span<const float> values) {
+  std::vector<float>& all = entries_[range].values;
+  for (const float value : values) {
+    const auto at = std::lower_bound(all.begin(), all.end(), value);
+    if (at == all.end() || *at != value) all.insert(at, value);
+  }
+}
+
+bool LatticeBook::fit(uint8_t range, std::span<const std::span<const float>> values) {
+  Entry& entry = entries_[range];
+  if (entry.tried) return false;
+  entry.tried = true;
+  if (fit(entry, values)) {
+    entry.next_pause = 1;
+    return true;
+  }
+  entry.pause = entry.next_pause;
+  entry.next_pause = std::min(pause_max, 2 * entry.next_pause);
+  return false;
+}
+
+}  // namespace joulespool::codec
