@@ -48,13 +48,7 @@ void LiveSink::on_samples(const std::string& device, const signal::SampleBlock& 
   track.condition.on_samples();
   track.reading.samples_lost += (block.sample_id - track.sample_id_next) / block.axis.decimation;
   track.sample_id_next = block.sample_id_end();
-  signal::SampleSpan samples = {block.sample_id, block.axis.decimation, block.i, block.v, block.p};
-  if (block.p.empty()) {
-    power_.resize(block.i.size());
-    std::transform(block.i.begin(), block.i.end(), block.v.begin(), power_.begin(), [](float i, float v) { return i * v; });
-    samples.p = power_;
-  }
-  track.accumulator->add(samples, track.windows);
+  track.accumulator->add({block.sample_id, block.axis.decimation, block.i, block.v, block.p}, track.windows);
 }
 
 void LiveSink::on_event(const std::string& device, const device::SourceEvent& event) {

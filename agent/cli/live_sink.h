@@ -44,7 +44,6 @@ class LiveSink final : public device::SampleSink {
   Clock& clock_;
   std::mutex mutex_;  // guards what follows
   std::map<std::string, Track> tracks_;
-  std::vector<float> power_;  // of one block
 };
 
 }  // namespace joulespool::cli
