@@ -40,8 +40,8 @@ class WindowMaker {
     window.i_sum = number();
     window.v_sum = number();
     window.p_sum = number();
-    window.i2_sum = window.i_sum * window.i_sum;
-    window.v2_sum = window.v_sum * window.v_sum;
+    window.i2_sum = number();
+    window.v2_sum = number();
     for (auto [min, max] :
          {std::pair{&window.i_min, &window.i_max}, {&window.v_min, &window.v_max}, {&window.p_min, &window.p_max}}) {
       *min = value();
