@@ -1,6 +1,7 @@
 #include "agent/codec/lattice_book.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace joulespool::codec {
@@ -9,6 +10,16 @@ namespace {
 constexpr unsigned pause_max = 64;  // frames
 // A driver's interpolation puts values between the codes; each comes once, a code comes again and again.
 constexpr size_t rare_per = 20'000;
+// More than any converter's codes: what grows beyond is of several lives of an instrument.
+constexpr size_t values_max = 100'000;
+
+bool gives_back_half(const Lattice& lattice, std::span<const float> values) {
+  const auto is_on = [&](float value) {
+    const double index = std::nearbyint(static_cast<double>(value) / lattice.step - lattice.offset);
+    return static_cast<float>((index + lattice.offset) * lattice.step) == value;
+  };
+  return 2 * std::count_if(values.begin(), values.end(), is_on) >= static_cast<std::ptrdiff_t>(values.size());
+}
 
 }  // namespace
 
@@ -28,8 +39,9 @@ bool LatticeBook::fit_union(Entry& entry, std::span<const float> fresh) {
   std::vector<float> all;
   std::set_union(fresh.begin(), fresh.end(), entry.values.begin(), entry.values.end(), std::back_inserter(all));
   const bool nothing_new = entry.lattice && all.size() == entry.values.size();
+  if (nothing_new || all.size() > values_max) return false;
   const auto found = fit_lattice(all);
-  if (!found || nothing_new) return false;
+  if (!found) return false;
   entry.lattice = found;
   entry.values = std::move(all);
   return true;
@@ -46,8 +58,9 @@ bool LatticeBook::fit(Entry& entry, std::span<const std::span<const float>> valu
   if (fit_union(entry, all)) return true;
   distinct_.list(static_cast<uint32_t>(std::max<size_t>(2, distinct_.seen() / rare_per)), common);
   if (fit_union(entry, common)) return true;
-  const auto found = fit_lattice(common);  // the old values may be of another life of the instrument
-  if (!found || (entry.lattice && *found == *entry.lattice)) return false;
+  if (entry.lattice && gives_back_half(*entry.lattice, common)) return false;
+  const auto found = fit_lattice(common);  // the old values are of another life of the instrument
+  if (!found) return false;
   entry.lattice = found;
   entry.values = std::move(common);
   return true;
@@ -57,7 +70,7 @@ void LatticeBook::add_values(uint8_t range, std::span<const float> values) {
   std::vector<float>& all = entries_[range].values;
   for (const float value : values) {
     const auto at = std::lower_bound(all.begin(), all.end(), value);
-    if (at == all.end() || *at != value) all.insert(at, value);
+    if ((at == all.end() || *at != value) && all.size() < values_max) all.insert(at, value);
   }
 }
 
