@@ -17,7 +17,9 @@ struct Units {
 Units to_units(float value);
 
 // Sums, counts and extremes of a run of samples. All sums are over valid samples only; a sample is valid when i, v and p
-// all have an integer. Sums are exact and order-independent: merging windows equals one window over all samples.
+// all have an integer. Sums are exact and order-independent: merging windows equals one window over all samples. Squares of
+// samples beyond 10^8 A or V may not fit: their sums are modulo 2^128. Of equal extremes the first one merged stays: +0.0 or
+// -0.0.
 struct Window {
   uint64_t sample_id_first = 0;  // of the first sample that is present
   uint64_t sample_id_end = 0;    // of the last sample that is present, plus one sample (decimation ticks)
