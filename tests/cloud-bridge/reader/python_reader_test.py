@@ -11,7 +11,8 @@ import numpy as np
 import zstandard
 
 import joulespool_reader as jr
-from agent.wire import event_pb2, frame_pb2
+from agent.wire import event_pb2
+from made_frames import make_frame, wave_frame
 
 TOOLS = os.environ["JOULESPOOL_TEST_TOOLS"]
 
@@ -25,29 +26,12 @@ def slow_crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-def make_frame(payload, change=lambda header: None, **fields):
-    """A frame by the book: an own writer, so that damage can be put anywhere."""
-    header = frame_pb2.FrameHeader(host="bench", lane=jr.WAVE, epoch=1, seq=1, codec=1, axis=5, counter_rate_hz=2000000,
-                                   decimation=2)
-    header.device.id = "js220-1"
-    for name, value in fields.items():
-        setattr(header, name, value)
-    change(header)
-    head = header.SerializeToString()
-    prefix = b"JSF1" + struct.pack("<II", len(head), len(payload))
-    return prefix + struct.pack("<I", jr.crc32c(prefix + head + payload)) + head + payload
-
-
 def section(signal, coding, bits, count, data, offset=0, stride=0):
     return struct.pack("<BBBBIIII", signal, coding, bits, 0, count, offset, stride, len(data)) + data
 
 
 def floats(signal, values):
     return section(signal, jr.RAW, 32, len(values), np.array(values, dtype="<f4").tobytes())
-
-
-def wave_frame(payload, samples, seq=1, first=0):
-    return make_frame(payload, sample_id_first=first, sample_id_end=first + 2 * samples, samples=samples, valid=samples, seq=seq)
 
 
 class Checksum(unittest.TestCase):

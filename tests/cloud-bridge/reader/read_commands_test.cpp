@@ -209,9 +209,9 @@ TEST_CASE("export: nothing in the range is well, an unknown device is not") {
 TEST_CASE("export: a frame that cannot be decoded is told, the others are written") {
   Bench bench;
   FrameFactory factory("js220-1");
-  factory.header.codec = 9;
+  factory.codec = 9;
   bench.put(factory.flat_wave(0, 3));
-  factory.header.codec = 1;
+  factory.codec = 0;
   bench.put(factory.flat_wave(6, 1));
   CHECK(bench.export_csv({ExportOptions::What::samples, {.device = "js220-1"}}) == 1);
   CHECK(bench.lines().size() == 2);

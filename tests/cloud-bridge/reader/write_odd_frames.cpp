@@ -94,7 +94,7 @@ wire::Bytes with_packed(FrameFactory& factory, std::mt19937_64& random, uint64_t
 wire::Bytes with_unknown_section(const wire::Bytes& bytes) {
   const auto frame = std::get<wire::Frame>(wire::read_frame(bytes));
   wire::Bytes payload(frame.payload.begin(), frame.payload.end());
-  const uint8_t section[] = {200, 77, 9, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 'x', 'y', 'z'};
+  const uint8_t section[] = {200, 77, 3, 'x', 'y', 'z'};
   for (const uint8_t byte : section) payload.push_back(std::byte{byte});
   return wire::write_frame(frame.header, payload);
 }

@@ -1,0 +1,104 @@
+"""Frames and payloads by the book (agent/wire/FORMAT.md, agent/codec/FORMAT-wave.md): an own writer, so that anything can be put
+anywhere, what our encoder never writes and what no reader may take."""
+import struct
+
+import numpy as np
+import zstandard
+
+import joulespool_reader as jr
+from agent.wire import frame_pb2
+from joulespool_pages import PAIRS, QUADS, TRIPLES, ZEROS
+
+
+def make_frame(payload, change=lambda header: None, device="js220-1", **fields):
+    header = frame_pb2.FrameHeader(host="bench", lane=jr.WAVE, epoch=1, seq=1, codec=1, axis=5, counter_rate_hz=2000000,
+                                   decimation=2)
+    header.device.id = device
+    for name, value in fields.items():
+        setattr(header, name, value)
+    change(header)
+    head = header.SerializeToString()
+    prefix = b"JSF1" + struct.pack("<II", len(head), len(payload))
+    return prefix + struct.pack("<I", jr.crc32c(prefix + head + payload)) + head + payload
+
+
+def wave_frame(payload, samples, seq=1, first=0, **fields):
+    return make_frame(payload, sample_id_first=first, sample_id_end=first + 2 * samples, samples=samples, valid=samples, seq=seq,
+                      **fields)
+
+
+# --- codec 2 -----------------------------------------------------------------------------------------------------------------
+
+def varint(value):
+    out = b""
+    while value >= 128:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def zigzag(value):
+    return varint(value << 1 if value >= 0 else (-value << 1) - 1)
+
+
+def part(data, compressed=None):
+    """`compressed`: None, or the zstd frame."""
+    if not data:
+        return varint(0)
+    return varint(len(data)) + (varint(0) + data if compressed is None else varint(len(compressed)) + compressed)
+
+
+def zstd(data, **options):
+    return zstandard.ZstdCompressor(**options).compress(data)
+
+
+def section(signal, coding, data):
+    return bytes([signal, coding]) + varint(len(data)) + data
+
+
+def raw(signal, values):
+    return section(signal, 0, np.asarray(values, dtype="<f4").tobytes())
+
+
+def page(count, kind, head, runs=(), scale=0):
+    """What heads say of one page of a signal; runs: (lattice, count), the last one's count is not written."""
+    data = varint(count) + bytes([kind])
+    if kind == 0:
+        data += varint(len(runs)) + b"".join(varint(lattice) + varint(length) for lattice, length in runs[:-1])
+        data += varint(runs[-1][0]) if runs else b""
+    return data + (zigzag(scale) if kind == 1 else b"") + head
+
+
+def head(predictor, symbols, base=0, shift=0, stream=None, coefficients=None):
+    data = bytes([predictor | symbols << 3])
+    if symbols != ZEROS:
+        data += bytes([shift | (symbols if stream is None else stream) << 5])
+    data += zigzag(base)
+    return data if coefficients is None else data + bytes([len(coefficients)]) + b"".join(map(zigzag, coefficients))
+
+
+def coded_pages(heads, escapes=b"", streams=None, low=b""):
+    """`streams`: {number: bytes}."""
+    streams = streams or {}
+    present = sum(1 << stream for stream in streams)
+    return (part(heads) + part(escapes) + bytes([present]) + b"".join(part(streams[stream]) for stream in sorted(streams)) +
+            varint(len(low) // 4) + low)
+
+
+def signal_in_pages(heads, lattices=(), exceptions=(), **coded):
+    """exceptions: (gap, count, difference of bits)"""
+    data = varint(len(lattices)) + b"".join(struct.pack("<dd", *lattice) for lattice in lattices)
+    places = b"".join(varint(gap) + varint(count) for gap, count, _ in exceptions)
+    data += varint(len(exceptions)) + part(places + b"".join(struct.pack("<I", bits) for _, _, bits in exceptions))
+    return data + coded_pages(heads, **coded)
+
+
+def escapes(*pairs):
+    """Of one page: (gap, value)."""
+    return b"".join(varint(gap) + zigzag(value) for gap, value in pairs) + b"\0"
+
+
+def symbols_of(symbols, count, random):
+    """Any bytes that a stream of this class may have."""
+    per = {QUADS: 64, TRIPLES: 48, PAIRS: 32}.get(symbols)
+    return random.randbytes(count if per is None else -(-count // per) * 16)
