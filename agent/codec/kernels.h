@@ -20,9 +20,9 @@ constexpr size_t linear_order_max = 16;
 constexpr size_t predictor_history = linear_order_max + 1;  // integers before a page: all equal the page's base
 
 constexpr size_t page_samples_max = 4096;
-constexpr size_t pack_lanes = 8;     // low bits are packed in rows of 8
-constexpr size_t cost_chunk = 64;    // costs are estimated from chunks of so many consecutive integers,
-constexpr size_t cost_stride = 256;  // one chunk every so many
+constexpr size_t pack_lanes = 8;       // low bits are packed in rows of 8
+constexpr size_t cost_chunk = 64;      // costs are estimated from chunks of so many consecutive integers,
+constexpr size_t cost_stride = 256;    // one chunk every so many
 constexpr unsigned linear_shift = 12;  // coefficients of Predictor::linear are in units of 2^-12
 
 // A number such that index k stands for (float)((k + offset) * step), computed in float64.
@@ -38,11 +38,12 @@ struct LinearPrediction {
   int16_t coefficients[linear_order_max] = {};
 };
 
-// Arrays never overlap. Where a kernel reads before an array (`history`), predictor_history elements are there.
-struct Kernels {
+// Arrays never overlap.
+
+// Between floats and integers.
+struct FloatKernels {
   // Largest bit pattern without its sign: >= 0x7F800000 if a value is not finite. 0 for no values.
   uint32_t (*magnitude)(const float* x, size_t count);
-
   // Nearest index of each value. Returns 0 if every value is reproduced bit for bit.
   uint32_t (*lattice_index)(const float* x, int32_t* index, size_t count, Lattice lattice);
   void (*lattice_value)(const int32_t* index, float* x, size_t count, Lattice lattice);
@@ -54,7 +55,18 @@ struct Kernels {
   void (*order_index)(const float* x, int32_t* index, size_t count);
   void (*order_value)(const int32_t* index, float* x, size_t count);
   void (*shift_right)(int32_t* index, size_t count, unsigned bits);
+  // p[k] = float32 product, a NaN as 0x7FC00000.
+  void (*product)(const float* i, const float* v, float* p, size_t count);
+  // p[k] = (float)(((ki + oi) * gi) * ((kv + ov) * gv)) in float64.
+  void (*lattice_product)(const int32_t* i, Lattice of_i, const int32_t* v, Lattice of_v, float* p, size_t count);
+  // difference[k] = bits of a - bits of b. Returns how many are not 0.
+  size_t (*difference)(const float* a, const float* b, int32_t* difference, size_t count);
+  void (*shuffle)(const uint32_t* elements, size_t count, uint8_t* planes);
+  void (*unshuffle)(const uint8_t* planes, size_t count, uint32_t* elements);
+};
 
+// Where a kernel reads before an array (`history`), predictor_history elements are there.
+struct PredictionKernels {
   // Of the sampled chunks. At least one integer.
   double (*mean)(const int32_t* index, size_t count);
   // Residuals modulo 2^32. `linear` is for Predictor::linear only.
@@ -66,7 +78,9 @@ struct Kernels {
   void (*integrate)(Predictor predictor, int32_t* index, size_t count, int32_t base, const LinearPrediction& linear);
   // Autocorrelation of the steps from integer to integer at lags 0 to linear_order_max.
   void (*autocorrelation)(const int32_t* index, size_t count, float* lags);
+};
 
+struct SymbolKernels {
   // Symbols of residuals; each returns the number of escapes, whose symbols are those of 0 (FORMAT-wave.md).
   size_t (*to_bytes)(const int32_t* residual, size_t count, unsigned shift, uint8_t* symbols);
   size_t (*to_pairs)(const int32_t* residual, size_t count, uint8_t* symbols);
@@ -83,21 +97,12 @@ struct Kernels {
   size_t (*find_outside)(const int32_t* residual, size_t count, uint32_t limit, uint16_t* positions);
   // All bits together.
   uint32_t (*any)(const int32_t* numbers, size_t count);
-
   // The low `bits` (1 to 24) of each number, 8 lanes side by side. `packed` has packed_words(count, bits) words.
   void (*pack)(const int32_t* numbers, size_t count, unsigned bits, uint32_t* packed);
   void (*unpack)(const uint32_t* packed, size_t count, unsigned bits, uint32_t* numbers);
-
-  // p[k] = float32 product, a NaN as 0x7FC00000.
-  void (*product)(const float* i, const float* v, float* p, size_t count);
-  // p[k] = (float)(((ki + oi) * gi) * ((kv + ov) * gv)) in float64.
-  void (*lattice_product)(const int32_t* i, Lattice of_i, const int32_t* v, Lattice of_v, float* p, size_t count);
-  // difference[k] = bits of a - bits of b. Returns how many are not 0.
-  size_t (*difference)(const float* a, const float* b, int32_t* difference, size_t count);
-
-  void (*shuffle)(const uint32_t* elements, size_t count, uint8_t* planes);
-  void (*unshuffle)(const uint8_t* planes, size_t count, uint32_t* elements);
 };
+
+struct Kernels : FloatKernels, PredictionKernels, SymbolKernels {};
 
 const Kernels& kernels(InstructionSet set);
 

@@ -1,7 +1,7 @@
 // Finds the calibration behind float32 values that came from an analog-to-digital converter's codes.
 //
-// A JS110's driver gives x = (float)((code + offset) * gain) with float64 inside. Seen from the floats: all distinct values lie on a
-// lattice, and the lattice can be found from them, exactly enough to give every value back bit for bit.
+// A JS110's driver gives x = (float)((code + offset) * gain) with float64 inside. Seen from the floats: all distinct values lie
+// on a lattice, and the lattice can be found from them, exactly enough to give every value back bit for bit.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,8 @@
 namespace joulespool::codec {
 
 // `values`: distinct, finite, ascending. nullopt: no lattice explains all of them, or it would say no more than the grid of the
-// floats themselves (a step below 6 units in the last place, or a power of two, for which Kernels::grid_index needs no calibration).
+// floats themselves (a step below 6 units in the last place, or a power of two, for which Kernels::grid_index needs no
+// calibration).
 //
 // Every value x allows (offset + index) * step in [x - half an ulp, x + half an ulp]; for a given step the slack of all these
 // intervals together is a concave function of the step, and the step where it is largest is taken.

@@ -43,7 +43,8 @@ void fill(std::span<std::byte> packed, uint8_t bits, size_t first, size_t count,
   const size_t first_whole = (begin + 7) / 8, end_whole = end / 8;
   if (first_whole > end_whole) return put(begin, end);
   if (begin % 8 != 0) put(begin, first_whole * 8);
-  std::fill(packed.begin() + static_cast<std::ptrdiff_t>(first_whole), packed.begin() + static_cast<std::ptrdiff_t>(end_whole), whole);
+  std::fill(packed.begin() + static_cast<std::ptrdiff_t>(first_whole), packed.begin() + static_cast<std::ptrdiff_t>(end_whole),
+            whole);
   if (end % 8 != 0) put(end_whole * 8, end);
 }
 
@@ -77,7 +78,8 @@ Status read_runs(ByteReader& from, uint8_t bits, size_t count, std::span<std::by
   for (size_t at = 0; at < count;) {
     if (bits == 4) value = from.u8();
     const uint64_t run = from.varint();
-    if (!from.ok() || value >> bits != 0 || run == 0 || run > count - at) return Error{Errc::damaged, "a run of elements is impossible"};
+    if (!from.ok() || value >> bits != 0 || run == 0 || run > count - at)
+      return Error{Errc::damaged, "a run of elements is impossible"};
     fill(packed, bits, at, run, value);
     at += run;
     if (bits == 1) value ^= 1;

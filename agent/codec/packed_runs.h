@@ -15,7 +15,8 @@ struct ElementRun {
   [[nodiscard]] uint32_t end() const { return first + count; }
 };
 
-// `packed`: count elements of `bits` bits, least significant first. False, and an incomplete list, if there are more than runs_max.
+// `packed`: count elements of `bits` bits, least significant first. False, and an incomplete list, if there are more than
+// runs_max.
 bool find_runs(wire::ByteView packed, uint8_t bits, size_t count, size_t runs_max, std::vector<ElementRun>& runs);
 
 // varint length of each run; of 4-bit elements its value before, of 1-bit ones only the first value: they alternate.

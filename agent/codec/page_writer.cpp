@@ -35,8 +35,7 @@ double shift_cost(unsigned shift, const std::array<uint32_t, 33>& lengths, doubl
     else if (length > shift + 7) {
       escaped += share;
       cost += share * (length + place_bits);
-    }
-    else if (share > 0) cost += share * (length - shift - std::log2(share));
+    } else if (share > 0) cost += share * (length - shift - std::log2(share));
   }
   if (zero > 0) cost += zero * (1 - std::log2(zero));
   if (escaped > 0) cost -= escaped * std::log2(escaped);
@@ -83,7 +82,8 @@ LinearPrediction linear_prediction(const float* lags, size_t count) {
     for (size_t m = 0; m + 1 < order; ++m) next[m] = weights[m] - reflection * weights[order - 2 - m];
     weights = next;
     error *= 1 - reflection * reflection;
-    const double bits = static_cast<double>(count) / 2 * std::log2(error / static_cast<double>(lags[0])) + bits_per_coefficient * static_cast<double>(order);
+    const double bits = static_cast<double>(count) / 2 * std::log2(error / static_cast<double>(lags[0])) +
+                        bits_per_coefficient * static_cast<double>(order);
     const auto scaled = [&](size_t m) { return std::nearbyint(weights[m] * (1 << linear_shift)); };
     bool fits = bits < best_bits;
     for (size_t m = 0; m < order; ++m) fits = fits && std::fabs(scaled(m)) < 32'768;

@@ -27,9 +27,9 @@ constexpr size_t page_streams = 8;  // symbols of pages that are alike go into o
 // Symbols that `count` residuals take.
 size_t symbol_count(SymbolClass as, size_t count);
 
-// The prediction from up to 16 steps that fits a page whose steps have these autocorrelations (lags 0 to 16) in the fewest bits: Levinson-Durbin
-// recursion (Makhoul, Linear Prediction: A Tutorial Review, 1975), stopped where more coefficients cost more than they save over
-// `count` integers. Order 0: there is none.
+// The prediction from up to 16 steps that fits a page whose steps have these autocorrelations (lags 0 to 16) in the fewest bits:
+// Levinson-Durbin recursion (Makhoul, Linear Prediction: A Tutorial Review, 1975), stopped where more coefficients cost more than
+// they save over `count` integers. Order 0: there is none.
 LinearPrediction linear_prediction(const float* lags, size_t count);
 
 class PageWriter {
@@ -66,8 +66,8 @@ class PageWriter {
   ByteWriter heads_, escapes_, low_, scratch_;
   std::array<ByteWriter, page_streams> streams_;
   std::vector<uint16_t> outside_;  // positions of escapes
-  int32_t centre_ = 0;  // of the last page that used it
-  int64_t base_ = 0;    // of the last page
+  int32_t centre_ = 0;             // of the last page that used it
+  int64_t base_ = 0;               // of the last page
   Choice last_;
   unsigned last_shift_ = 0;
   unsigned linear_pause_ = 0;

@@ -103,7 +103,8 @@ void PowerFit::Constraint::project(double by) const {
   second->tilt -= by * second_weight * second_where;
 }
 
-// Most constraints never bind: those that are violated, or nearly, are worked on until they are met, then all are looked at again.
+// Most constraints never bind: those that are violated, or nearly, are worked on until they are met, then all are looked at
+// again.
 bool PowerFit::solve() {
   for (int round = 0; round < rounds_max; ++round) {
     binding_.clear();

@@ -1,6 +1,6 @@
-// Power as a third witness of the calibration: the lattices that give current and voltage back are known only to within the rounding
-// of these, and their product then misses the power, rounded from the exact one, by one unit now and then. Moved a little, within
-// what the values themselves allow, they give the power too.
+// Power as a third witness of the calibration: the lattices that give current and voltage back are known only to within the
+// rounding of these, and their product then misses the power, rounded from the exact one, by one unit now and then. Moved a
+// little, within what the values themselves allow, they give the power too.
 #pragma once
 
 #include <map>
@@ -23,8 +23,8 @@ struct PowerObservation {
 class PowerFit {
  public:
   // Adds observations and moves the lattices of both books so that these, those before and all of the books' values are met.
-  // A half-space projection (Motzkin and Schoenberg, The Relaxation Method for Linear Inequalities, 1954) on the constraints, which
-  // are linear in the small changes of offset and step. False: nothing was moved.
+  // A half-space projection (Motzkin and Schoenberg, The Relaxation Method for Linear Inequalities, 1954) on the constraints,
+  // which are linear in the small changes of offset and step. False: nothing was moved.
   bool learn(std::span<const PowerObservation> missed, LatticeBook& i_book, LatticeBook& v_book);
   static constexpr size_t observations_max = 4096;
 

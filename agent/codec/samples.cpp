@@ -37,9 +37,7 @@ Error damaged(uint8_t signal, std::string_view what) {
   return {Errc::damaged, "section of signal " + std::to_string(signal) + ": " + std::string(what)};
 }
 
-Status in_section(uint8_t signal, const Status& status) {
-  return status ? status : damaged(signal, status.error().message);
-}
+Status in_section(uint8_t signal, const Status& status) { return status ? status : damaged(signal, status.error().message); }
 
 Status without_samples(DecodedSamples& out) {
   for (std::vector<float>* values : {&out.i, &out.v, &out.p}) values->clear();
@@ -54,8 +52,7 @@ Result<std::vector<Section>> split(wire::ByteView payload) {
     section.signal = from.u8();
     section.coding = from.u8();
     section.data = from.bytes(from.varint());
-    if (!from.ok())
-      return Error{Errc::damaged, "section " + std::to_string(sections.size() + 1) + " of the payload is cut off"};
+    if (!from.ok()) return Error{Errc::damaged, "section " + std::to_string(sections.size() + 1) + " of the payload is cut off"};
     sections.push_back(section);
   }
   return sections;
@@ -214,8 +211,7 @@ Status SampleDecoder::Parts::read_floats(const Section& section, SignalReader& r
       kernels.unshuffle(reinterpret_cast<const uint8_t*>(memory.data()), samples, reinterpret_cast<uint32_t*>(values.data()));
       return {};
     }
-    case FloatCoding::pages:
-      return in_section(section.signal, reader.read(section.data, values, keep_index, decompressor));
+    case FloatCoding::pages: return in_section(section.signal, reader.read(section.data, values, keep_index, decompressor));
     case FloatCoding::corrections: break;
   }
   return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");

@@ -57,8 +57,8 @@ struct DecodedSamples {
 };
 
 // Writes codec 2. One thread. Nothing is allocated from the second frame of a size on, as long as the instrument's calibration is
-// known: what was learned of it is kept from frame to frame as a hint, and every frame decodes alone. The bytes depend on this frame
-// and on those before it since construction; they are the same for all instruction sets and architectures.
+// known: what was learned of it is kept from frame to frame as a hint, and every frame decodes alone. The bytes depend on this
+// frame and on those before it since construction; they are the same for all instruction sets and architectures.
 class SampleEncoder {
  public:
   explicit SampleEncoder(InstructionSet set = best_instruction_set());

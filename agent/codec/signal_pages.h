@@ -1,5 +1,5 @@
-// A signal of float32 values as pages of integers: through a calibration lattice, a power-of-two grid, or the order of the floats;
-// with values that fit none of them as exceptions. FORMAT.md draws the layout.
+// A signal of float32 values as pages of integers: through a calibration lattice, a power-of-two grid, or the order of the
+// floats; with values that fit none of them as exceptions. FORMAT.md draws the layout.
 #pragma once
 
 #include <optional>
@@ -93,8 +93,8 @@ class SignalWriter {
   PageWriter writer_;
   SignalPages pages_;
   std::vector<SignalPages::Page> cuts_;
-  std::vector<uint8_t> wrong_;    // of the page's values: 1 where the index does not give it back
-  std::vector<float> finite_;     // a page without what is not finite; or as another lattice gives it back
+  std::vector<uint8_t> wrong_;  // of the page's values: 1 where the index does not give it back
+  std::vector<float> finite_;   // a page without what is not finite; or as another lattice gives it back
   std::vector<int32_t> order_;
   std::vector<float> missed_;     // by another lattice
   std::vector<ElementRun> runs_;  // of the page at hand, by range
@@ -104,7 +104,7 @@ class SignalWriter {
   bool any_wrong_ = false;  // in the page at hand
   bool keep_index_ = false;
   int grid_scale_ = 0;  // of the page at hand
-  int grid_bits_ = 0;  // of the largest index of the page at hand; 0 if a value is not finite
+  int grid_bits_ = 0;   // of the largest index of the page at hand; 0 if a value is not finite
   bool fell_back_ = false;
 };
 

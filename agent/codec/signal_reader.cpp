@@ -42,7 +42,8 @@ Status SignalReader::read_lattice_runs(SignalPages::Page& page) {
   for (uint64_t run = 0; run < runs; ++run) {
     const uint64_t lattice = heads.varint();
     const uint64_t count = run + 1 < runs ? heads.varint() : left;
-    if (!heads.ok() || lattice >= pages_.lattices.size() || count == 0 || count > left) return damaged("a run of a page is impossible");
+    if (!heads.ok() || lattice >= pages_.lattices.size() || count == 0 || count > left)
+      return damaged("a run of a page is impossible");
     pages_.runs.push_back({static_cast<uint32_t>(lattice), static_cast<uint32_t>(count)});
     left -= count;
   }

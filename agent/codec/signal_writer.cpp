@@ -91,7 +91,8 @@ void SignalWriter::mark_wrong() {
   if (!std::exchange(any_wrong_, true)) std::fill(wrong_.begin(), wrong_.end(), uint8_t{0});
 }
 
-// How many values other than NaN are not on the range's lattice; marks them, and NaNs, in wrong_ (all of them if there is no lattice).
+// How many values other than NaN are not on the range's lattice; marks them, and NaNs, in wrong_ (all of them if there is no
+// lattice).
 size_t SignalWriter::convert_run(std::span<const float> values, uint8_t range, int32_t* index) {
   const size_t at = static_cast<size_t>(index - writer_.integers());
   const Lattice* lattice = book_.of(range);
@@ -206,8 +207,8 @@ bool SignalWriter::convert_grid(std::span<const float> values, const SignalPages
   return true;
 }
 
-// Large floats have coarse steps: beside small ones, on one grid, their low bits are zeros that cost as much as others. In the order
-// of the floats they are not there.
+// Large floats have coarse steps: beside small ones, on one grid, their low bits are zeros that cost as much as others. In the
+// order of the floats they are not there.
 bool SignalWriter::is_shorter_by_order(std::span<const float> values, const SignalPages::Page& page) {
   constexpr int wide = 26;  // bits of the largest index
   constexpr float clearly = 0.25F;
