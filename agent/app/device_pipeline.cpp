@@ -53,6 +53,7 @@ DevicePipeline::DevicePipeline(PipelineSettings settings, const std::optional<sp
                                const NextSeqs& next_seqs)
     : settings_(std::move(settings)),
       next_seqs_(next_seqs),
+      wave_budget_(settings_.wave_budget_bytes_per_s),
       clock_watch_(settings_.clock_tolerance_ns),
       cross_check_(settings_.cross_check_ppm) {
   if (!stored) return;
@@ -87,6 +88,17 @@ void DevicePipeline::record_disagreement(const signal::Disagreement& found) {
                           found.sample_id_end});
 }
 
+DevicePipeline::Segment DevicePipeline::segment_of(const wire::UtcMap& utc) const {
+  WaveBufferSettings wave;
+  wave.axis = axis_;
+  wave.window_ticks = windows_.window_ticks();
+  wave.rate_hz = settings_.wave_rate_hz;
+  wave.has_budget = wave_budget_.limits();
+  wave.frame_bytes_max = settings_.frame_size_max_bytes;
+  wave.frame_bytes_empty = empty_frame_bytes();
+  return {axis_, utc, WaveBuffer(wave)};
+}
+
 void DevicePipeline::begin_axis(const OwnedBlock& block) {
   if (!segments_.empty()) windows_.flush(segments_.back().windows);
   axis_ = block.axis;
@@ -94,7 +106,7 @@ void DevicePipeline::begin_axis(const OwnedBlock& block) {
   const uint64_t ticks = static_cast<uint64_t>(settings_.window_us) * axis_.counter_rate_hz / 1'000'000;
   const uint64_t window_ticks = std::max<uint64_t>(ticks / axis_.decimation, 1) * axis_.decimation;
   windows_ = signal::WindowAccumulator(window_ticks);
-  segments_.push_back({axis_, block.utc, {}, {}, {}});
+  segments_.push_back(segment_of(block.utc));
   wire::Started started{std::string(version()), settings_.boot, axis_.life, block.sample_id, {}, settings_.source, window_ticks};
   for (const Lane lane : wire::lanes) {
     const bool made = lane != Lane::wave || settings_.wave != WaveMode::off;
@@ -106,15 +118,11 @@ void DevicePipeline::begin_axis(const OwnedBlock& block) {
 }
 
 void DevicePipeline::add_windows(const OwnedBlock& block, size_t skip) {
-  if (block.p.empty()) {
-    power_.resize(block.i.size());
-    for (size_t at = 0; at < power_.size(); ++at) power_[at] = codec::product(block.i[at], block.v[at]);
-  }
-  const std::span<const float> power = block.p.empty() ? std::span<const float>(power_) : std::span<const float>(block.p);
-  const signal::SampleSpan samples{block.sample_id, block.axis.decimation, block.i, block.v, power};
+  const signal::SampleSpan whole{block.sample_id, block.axis.decimation, block.i, block.v, block.p};
+  const signal::SampleSpan samples = whole.part(skip, block.i.size() - skip);
   const signal::SampleSums before = windows_.sums();
-  windows_.add(samples.part(skip, block.i.size() - skip), segments_.back().windows);
-  if (const auto found = cross_check_.on_samples(samples.part(skip, block.i.size() - skip), before)) record_disagreement(*found);
+  windows_.add(samples, segments_.back().windows);
+  if (const auto found = cross_check_.on_samples(samples, before)) record_disagreement(*found);
 }
 
 void DevicePipeline::add(const OwnedBlock& block) {
@@ -130,7 +138,7 @@ void DevicePipeline::add(const OwnedBlock& block) {
   for (Gap& gap : ledger_.on_block(view)) record(std::move(gap));
   if (has_axis() && axis_ != block.axis && !events_.empty()) ended_axes_.push_back(before);
   if (!same_axis) begin_axis(block);
-  if (segments_.empty()) segments_.push_back({axis_, block.utc, {}, {}, {}});
+  if (segments_.empty()) segments_.push_back(segment_of(block.utc));
   if (auto corrected = clock_watch_.on_block(axis_, block.sample_id, block.utc)) record(std::move(*corrected));
   utc_ = segments_.back().utc = block.utc;
   add_windows(block, skip);
@@ -200,13 +208,18 @@ DeviceStatus DevicePipeline::status() const {
   return status;
 }
 
-size_t DevicePipeline::payload_bytes_max() const {
+// At most: prefix and header.
+size_t DevicePipeline::empty_frame_bytes() const {
   wire::FrameHeader widest = header(Lane::wave, axis_, utc_, {});
   widest.seq = widest.sample_id_first = widest.sample_id_end = std::numeric_limits<uint64_t>::max();
-  widest.samples = widest.valid = std::numeric_limits<uint64_t>::max();
+  widest.samples = std::numeric_limits<uint64_t>::max();
+  widest.valid = widest.samples / 2;
+  widest.utc = {widest.seq, -1, 1, wire::UtcQuality::instrument};
   widest.host_realtime_ns = widest.host_monotonic_ns = -1;
   widest.i_sum = widest.p_sum = -1;
-  return settings_.frame_size_max_bytes - wire::write_frame(widest, {}).size() - 16;
+  widest.kept = wire::Resolution{std::numeric_limits<uint32_t>::max(), std::numeric_limits<uint64_t>::max(),
+                                 std::numeric_limits<uint64_t>::max(), true};
+  return wire::write_frame(widest, {}).size();
 }
 
 wire::FrameHeader DevicePipeline::header(Lane lane, const wire::TimeAxis& axis, const wire::UtcMap& utc,
@@ -263,7 +276,7 @@ void DevicePipeline::cut_windows(const Segment& segment, std::span<const wire::W
   add_frame(std::move(header), payload, spool::FrameState::queued, cut);
 }
 
-void DevicePipeline::note_live(const std::vector<wire::Window>& windows) {
+void DevicePipeline::note_live(std::span<const wire::Window> windows) {
   if (windows.empty()) return;
   live_ = {};
   for (const wire::Window& window : windows) live_.merge(window);
@@ -287,19 +300,23 @@ void DevicePipeline::note_lost_if(const Segment& segment, uint64_t end) {
 void DevicePipeline::cut_segment(Segment& segment, uint64_t end, const HostTime& now, Cut& cut) {
   note_lost_if(segment, end);
   segment.samples.erase_below(end);
-  note_live(segment.windows);
-  cut_windows(segment, segment.windows, now, cut);
-  segment.windows.clear();
+  const auto after = std::partition_point(segment.windows.begin(), segment.windows.end(),
+                                          [&](const wire::Window& window) { return window.sample_id_first < end; });
+  const auto complete = std::span(segment.windows.begin(), after);
+  note_live(complete);
+  cut_windows(segment, complete, now, cut);
+  segment.windows.erase(segment.windows.begin(), after);
   const auto state = settings_.wave == WaveMode::keep ? spool::FrameState::kept : spool::FrameState::queued;
-  segment.wave.take(end, segment.axis.decimation, payload_bytes_max(), [&](const WavePiece& piece) {
+  const bool goes_on = end != std::numeric_limits<uint64_t>::max() && !ended_;
+  segment.wave.take(end, !goes_on, wave_budget_, [&](const WavePiece& piece) {
     wire::FrameHeader header = this->header(Lane::wave, segment.axis, segment.utc, now);
     header.sample_id_first = piece.sample_id_first;
     header.sample_id_end = piece.sample_id_end;
-    const wire::Window sums = signal::summarise(piece.samples);
-    header.samples = sums.count;
-    header.valid = sums.valid;
-    header.i_sum = sums.i_sum;
-    header.p_sum = sums.p_sum;
+    header.samples = piece.sums.count;
+    header.valid = piece.sums.valid;
+    header.i_sum = piece.sums.i_sum;
+    header.p_sum = piece.sums.p_sum;
+    header.kept = piece.kept;
     add_frame(std::move(header), piece.payload, state, cut);
   });
 }
@@ -309,23 +326,37 @@ Cut DevicePipeline::cut(const HostTime& now, bool with_samples) {
   in_flight_ = {next_seqs_, totals_, {}, {}, {}};
   for (size_t at = 0; with_samples && at < segments_.size(); ++at) {
     const bool last = at + 1 == segments_.size();
-    const uint64_t end = last && windows_.open() ? windows_.open_first() : std::numeric_limits<uint64_t>::max();
-    cut_segment(segments_[at], end, now, cut);
+    cut_segment(segments_[at], last ? cut_end() : std::numeric_limits<uint64_t>::max(), now, cut);
   }
   if (with_samples && segments_.size() > 1) segments_.erase(segments_.begin(), segments_.end() - 1);
-  pending_samples_ = segments_.empty() ? 0 : segments_.back().wave.sample_count();
+  if (with_samples) pending_samples_ = 0;
   cut_events(now, cut);
   return cut;
 }
 
-// The events to write now. A gap inside the window that is still open waits for it: stored alone, it would overlap the gap
-// that a crash makes of that window's samples.
+// The first sample of the axis that is in no cut.
+std::optional<uint64_t> DevicePipeline::first_waiting() const {
+  if (!segments_.empty() && !segments_.back().windows.empty()) return segments_.back().windows.front().sample_id_first;
+  if (windows_.open()) return windows_.open_first();
+  return std::nullopt;
+}
+
+// Where a cut ends the lanes of the axis: before a window that is open, or whose waveform waits for samples to come.
+uint64_t DevicePipeline::cut_end() const {
+  const uint64_t takeable = ended_ ? std::numeric_limits<uint64_t>::max() : segments_.back().wave.takeable_end();
+  for (const wire::Window& window : segments_.back().windows)
+    if (window.sample_id_end > takeable) return window.sample_id_first;
+  return windows_.open() ? windows_.open_first() : std::numeric_limits<uint64_t>::max();
+}
+
+// The events to write now. A gap behind samples that wait, waits for them: stored alone, it would overlap the gap that a crash
+// makes of them.
 std::vector<DevicePipeline::Recorded> DevicePipeline::take_events() {
   std::vector<Recorded> now, later;
+  const std::optional<uint64_t> waiting = first_waiting();
   for (Recorded& recorded : events_) {
     const auto* gap = std::get_if<Gap>(&recorded.event);
-    const bool waits = gap != nullptr && !gap->lane && windows_.open() && gap->axis == axis_.life &&
-                       gap->sample_id_first >= windows_.open_first();
+    const bool waits = gap != nullptr && !gap->lane && waiting && gap->axis == axis_.life && gap->sample_id_first >= *waiting;
     (waits ? later : now).push_back(std::move(recorded));
   }
   events_ = std::move(later);
@@ -364,7 +395,7 @@ void DevicePipeline::cut_events(const HostTime& now, Cut& cut) {
     cut_event_frame(std::span(events).subspan(at, count), axes[axis], now, cut);
     at += count;
   }
-  if (!cut.frames.empty()) cut.position = spool::DevicePosition{settings_.device, axis_, first_uncut(), utc_, totals_};
+  if (!cut.frames.empty()) cut.position = spool::DevicePosition{settings_.device, axis_, first_waiting().value_or(ledger_.sample_id_end()), utc_, totals_};
   in_flight_.events.insert(in_flight_.events.end(), events.begin(), events.end());
 }
 

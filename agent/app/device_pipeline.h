@@ -36,7 +36,8 @@ struct HostTime {
 };
 
 // One thread. Protocol: add ... add, cut(), then committed() or lost(), add ...
-// A cut ends all lanes at the same sample, so that what a crash takes is the same for all of them.
+// A cut ends all lanes at the same sample, so that what a crash takes is the same for all of them. Where the waveform gets a lower
+// rate, that is as far behind the newest sample as its filter reaches.
 class DevicePipeline {
  public:
   // `stored`: where an earlier run ended.
@@ -62,6 +63,7 @@ class DevicePipeline {
   // forgotten: the frames they are about did not leave either.
   void lost(wire::GapReason reason, const std::string& detail);
 
+  // Since the last cut.
   [[nodiscard]] size_t pending_samples() const { return pending_samples_; }
   [[nodiscard]] const wire::DeviceIdentity& device() const { return settings_.device; }
   // Is its counter known? Without it no frame can be made.
@@ -77,9 +79,9 @@ class DevicePipeline {
   struct Segment {
     wire::TimeAxis axis;
     wire::UtcMap utc;
-    std::vector<wire::Window> windows;
-    IntervalSet samples;  // whose windows are not cut yet
     WaveBuffer wave;
+    std::vector<wire::Window> windows = {};  // complete, and not cut yet
+    IntervalSet samples = {};                // whose windows are not cut yet
   };
   struct Recorded {
     wire::Event event;
@@ -100,6 +102,7 @@ class DevicePipeline {
   };
 
   void begin_axis(const OwnedBlock& block);
+  [[nodiscard]] Segment segment_of(const wire::UtcMap& utc) const;
   void add_windows(const OwnedBlock& block, size_t skip);
   void record(Recorded recorded);
   void record_disagreement(const signal::Disagreement& found);
@@ -109,12 +112,14 @@ class DevicePipeline {
   void add_frame(wire::FrameHeader header, wire::ByteView payload, spool::FrameState state, Cut& cut);
   [[nodiscard]] wire::FrameHeader header(wire::Lane lane, const wire::TimeAxis& axis, const wire::UtcMap& utc,
                                          const HostTime& now) const;
-  void note_live(const std::vector<wire::Window>& windows);
+  void note_live(std::span<const wire::Window> windows);
   void note_lost_if(const Segment& segment, uint64_t end);
   [[nodiscard]] std::vector<Recorded> take_events();
   void cut_event_frame(std::span<const Recorded> events, const EndedAxis& of, const HostTime& now, Cut& cut);
-  [[nodiscard]] size_t payload_bytes_max() const;
-  [[nodiscard]] uint64_t first_uncut() const { return windows_.open() ? windows_.open_first() : ledger_.sample_id_end(); }
+  [[nodiscard]] size_t empty_frame_bytes() const;
+  [[nodiscard]] size_t payload_bytes_max() const { return settings_.frame_size_max_bytes - empty_frame_bytes(); }
+  [[nodiscard]] uint64_t cut_end() const;
+  [[nodiscard]] std::optional<uint64_t> first_waiting() const;
 
   PipelineSettings settings_;
   NextSeqs next_seqs_;
@@ -128,7 +133,7 @@ class DevicePipeline {
   wire::Totals totals_;
   InFlight in_flight_;
   codec::WindowEncoder window_encoder_;
-  std::vector<float> power_;  // of the block at hand
+  ByteBudget wave_budget_;
   size_t pending_samples_ = 0;
   bool started_ = false;
   bool ended_ = false;

@@ -55,8 +55,7 @@ Result<uint32_t> kept_factor(double full_rate_hz, uint32_t rate_hz) {
   return signal::decimation_factor(whole(full_rate_hz), rate_hz);
 }
 
-std::vector<Rung> resolution_ladder(double full_rate_hz, uint32_t rate_hz, bool has_budget, int64_t window_us) {
-  const double window_s = static_cast<double>(window_us) * 1e-6;
+std::vector<Rung> resolution_ladder(double full_rate_hz, uint32_t rate_hz, bool has_budget, double window_s) {
   const auto finest = kept_factor(full_rate_hz, rate_hz);
   const auto with_windows = [&](uint32_t factor) {
     return Rung{factor, factor == 1 ? 0 : window_factor_of(samples_per_window_min, full_rate_hz / factor, window_s), true};

@@ -32,8 +32,8 @@ Result<uint32_t> kept_factor(double full_rate_hz, uint32_t rate_hz);
 
 // From the finest to the coarsest; never empty. Without a budget there is only one. With one: each lower rate down to
 // budget_rate_min_hz, then windows only, longer and longer; each with the packed signals and without them. Where rate_hz cannot be
-// had of this full rate, it is not looked at.
-std::vector<Rung> resolution_ladder(double full_rate_hz, uint32_t rate_hz, bool has_budget, int64_t window_us);
+// had of this full rate, it is not looked at. window_s: of lane stat.
+std::vector<Rung> resolution_ladder(double full_rate_hz, uint32_t rate_hz, bool has_budget, double window_s);
 
 // So many bytes per second of sample_id time, in the long run and over any few seconds: what was not used up is carried over, but
 // never more than a second's. Over any span of T seconds the frames have bytes_per_s * (T + 1 s) at most, as long as each one had

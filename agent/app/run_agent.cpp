@@ -116,6 +116,8 @@ class Agent {
     made.epoch = spool_->epoch();
     made.window_us = settings_.stat_window_us;
     made.wave = settings_.wave_mode;
+    made.wave_rate_hz = settings_.wave_rate_hz;
+    made.wave_budget_bytes_per_s = settings_.wave_budget_bytes_per_s;
     made.frame_size_max_bytes = settings_.frame_size_max_bytes;
     made.labels = settings_.labels;
     made.clock_tolerance_ns = settings_.capture_clock_tolerance_us * ns_per_us;

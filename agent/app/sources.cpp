@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "agent/app/resolution.h"
 #include "agent/device/driver_processes.h"
 
 namespace joulespool::app {
@@ -60,6 +61,13 @@ device::InstrumentSelection selection_of(const config::DeviceSettings& given) {
   return {given.origin, given.devices, given.rate_hz, given.current_range, given.voltage_range, given.packed, given.power_safe};
 }
 
+// An instrument's full rate has all rates of the list below it.
+Status check_wave_rate(const config::Settings& settings, const config::DeviceSettings& device) {
+  const auto factor = kept_factor(rate_hz(device), settings.wave_rate_hz);
+  if (!factor) return factor.error().in(device.origin + ": wave.rate-hz = " + std::to_string(settings.wave_rate_hz));
+  return {};
+}
+
 }  // namespace
 
 Result<device::JoulescopeSettings> joulescope_settings(const config::Settings& settings) {
@@ -84,6 +92,7 @@ Status check_sources(const config::Settings& settings) {
     if (device.source == config::SourceKind::replay) note(replay_device(device));
     if (device.source == config::SourceKind::joulescope)
       if (const Status status = device::validate(selection_of(device)); !status) note(Status(status.error().in(device.origin)));
+    note(check_wave_rate(settings, device));
   }
   if (problems.empty()) return {};
   return Error{Errc::usage, problems};
@@ -98,6 +107,7 @@ Result<std::vector<std::unique_ptr<device::SampleSource>>> make_sources(const co
   std::vector<device::SimulatedDevice> simulations;
   std::vector<device::ReplayDevice> replays;
   for (const config::DeviceSettings& device : settings.devices) {
+    if (const Status status = check_wave_rate(settings, device); !status) return status.error();
     if (device.source == config::SourceKind::simulated) {
       auto made = simulated_device(device);
       if (!made) return made.error();

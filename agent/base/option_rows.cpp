@@ -38,8 +38,9 @@ OptionRow text(std::string key, std::string value, std::string doc, Check check)
   return checked(row(OptionType::text, std::move(key), std::move(value), std::move(doc)), std::move(check));
 }
 
-OptionRow integer(std::string key, std::string unit, int64_t value, double min, double max, std::string doc) {
-  return ranged(row(OptionType::integer, std::move(key), value, std::move(doc)), std::move(unit), min, max);
+OptionRow integer(std::string key, std::string unit, int64_t value, double min, double max, std::string doc, Check check) {
+  return checked(ranged(row(OptionType::integer, std::move(key), value, std::move(doc)), std::move(unit), min, max),
+                 std::move(check));
 }
 
 OptionRow number(std::string key, std::string unit, double value, double min, double max, std::string doc) {

@@ -46,6 +46,15 @@ Status check_labels(const OptionValue& value) {
   return {};
 }
 
+Status check_wave_rate(const OptionValue& value) {
+  const int64_t rate_hz = std::get<int64_t>(value);
+  if (rate_hz == 0) return {};
+  for (int64_t decade = wave_rate_min_hz; decade <= wave_rate_max_hz; decade *= 10)
+    for (const int64_t allowed : {decade, 2 * decade, 5 * decade})
+      if (rate_hz == allowed && allowed <= wave_rate_max_hz) return {};
+  return must_be("0 (the full rate) or one of 100, 200, 500, 1000, 2000, ... 1000000");
+}
+
 wire::Label split_label(const std::string& text) {
   const size_t equals = text.find('=');
   return {text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};

@@ -148,6 +148,8 @@ Settings to_settings(const Options& options) {
   settings.frame_size_max_bytes = static_cast<size_t>(options.integer("frame.size-max-bytes"));
   settings.stat_window_us = options.integer("stat.window-us");
   settings.wave_mode = to_wave_mode(options.text("wave.mode"));
+  settings.wave_rate_hz = static_cast<uint32_t>(options.integer("wave.rate-hz"));
+  settings.wave_budget_bytes_per_s = static_cast<uint64_t>(options.integer("wave.budget-bytes-per-s"));
   settings.capture_ring_ms = options.integer("capture.ring-ms");
   settings.capture_clock_tolerance_us = options.integer("capture.clock-tolerance-us");
   settings.capture_cross_check_ppm = static_cast<double>(options.integer("capture.cross-check-ppm"));
@@ -164,6 +166,20 @@ Settings to_settings(const Options& options) {
   for (const std::string& label : options.list("labels")) settings.labels.push_back(split_label(label));
   parse_log_level(options.text("log.level"), settings.log_level);
   return settings;
+}
+
+// A budget must leave room for a frame with each commit: for header, labels and one window.
+Status check_wave_budget(const Settings& settings, const std::string& origin) {
+  if (settings.wave_budget_bytes_per_s == 0) return {};
+  uint64_t frame_bytes = 640;
+  for (const wire::Label& label : settings.labels) frame_bytes += label.key.size() + label.value.size() + 8;
+  const auto commit_ms = static_cast<uint64_t>(settings.spool.commit_window_ms);
+  const uint64_t least = (frame_bytes * 1000 + commit_ms - 1) / commit_ms;
+  if (settings.wave_budget_bytes_per_s >= least) return {};
+  return Error{Errc::usage, origin + ": wave.budget-bytes-per-s = " + std::to_string(settings.wave_budget_bytes_per_s) +
+                                ": must be at least " + std::to_string(least) + " with spool.commit-window-ms = " +
+                                std::to_string(commit_ms) + ", because each commit makes a frame of up to " +
+                                std::to_string(frame_bytes) + " bytes at the coarsest resolution"};
 }
 
 // Defaults that depend on the machine or on other settings.
@@ -230,6 +246,8 @@ Result<LoadedSettings> load_settings(const SettingsSources& given) {
     loaded.options = *options;
     fill_defaults(loaded.options, given.hostname, problems);
     loaded.settings = to_settings(loaded.options);
+    if (const Status status = check_wave_budget(loaded.settings, loaded.options.at("wave.budget-bytes-per-s").origin); !status)
+      problems.add(status.error().message);
     loaded.settings.devices = std::move(devices);
   }
   if (!problems.empty()) return problems.error();

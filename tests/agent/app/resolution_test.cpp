@@ -37,7 +37,7 @@ struct Made {
 
 // Frames of `seconds` of a load, cut as commits do.
 std::vector<Made> made_of(const Load& load, uint64_t bytes_per_s, double seconds, double commit_s, uint32_t kept_hz = 0) {
-  ResolutionChooser chooser(resolution_ladder(rate_hz, kept_hz, bytes_per_s > 0, 1000),
+  ResolutionChooser chooser(resolution_ladder(rate_hz, kept_hz, bytes_per_s > 0, 1e-3),
                             {rate_hz, 1e-3, frame_bytes_max, frame_bytes_empty, 1U << 20});
   ByteBudget budget(bytes_per_s);
   std::mt19937 random(1);
@@ -124,15 +124,15 @@ TEST_CASE("resolution: a lower rate is a factor of 2 and 5 away, or there is a r
 }
 
 TEST_CASE("resolution: without a budget there is one, with one they go from all samples to a window a second") {
-  CHECK(resolution_ladder(1e6, 0, false, 1000) == std::vector<Rung>{{1, 0, true}});
-  CHECK(resolution_ladder(1e6, 100'000, false, 1000) == std::vector<Rung>{{10, 1, true}});
-  CHECK(resolution_ladder(1e6, 100, false, 1000) == std::vector<Rung>{{10'000, 1000, true}});
-  CHECK(resolution_ladder(5000, 2000, false, 1000) == std::vector<Rung>{{1, 0, true}});  // cannot be had
+  CHECK(resolution_ladder(1e6, 0, false, 1e-3) == std::vector<Rung>{{1, 0, true}});
+  CHECK(resolution_ladder(1e6, 100'000, false, 1e-3) == std::vector<Rung>{{10, 1, true}});
+  CHECK(resolution_ladder(1e6, 100, false, 1e-3) == std::vector<Rung>{{10'000, 1000, true}});
+  CHECK(resolution_ladder(5000, 2000, false, 1e-3) == std::vector<Rung>{{1, 0, true}});  // cannot be had
   for (const double full_hz : {2e6, 1e6, 1000.0, 44'100.0, 3.0}) {
     for (const uint32_t kept_hz : {0U, 100'000U, 200U}) {
       CAPTURE(full_hz);
       CAPTURE(kept_hz);
-      const auto ladder = resolution_ladder(full_hz, kept_hz, true, 1000);
+      const auto ladder = resolution_ladder(full_hz, kept_hz, true, 1e-3);
       REQUIRE(ladder.size() >= 4);
       for (size_t at = 0; at < ladder.size(); at += 2) {
         CHECK(ladder[at].packed);
