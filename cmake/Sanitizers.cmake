@@ -6,6 +6,9 @@ if(JOULESPOOL_SANITIZE)
   if(JOULESPOOL_SANITIZE MATCHES undefined)
     list(APPEND flags -fno-sanitize-recover=undefined)
   endif()
+  if(JOULESPOOL_SANITIZE MATCHES fuzzer)
+    list(APPEND flags -fsanitize-coverage-ignorelist=${CMAKE_SOURCE_DIR}/tests/fuzz/coverage_ignore.txt)
+  endif()
   target_compile_options(joulespool_sanitizers INTERFACE ${flags}
     # GCC 12 reports std::variant and std::optional falsely under sanitizers
     "$<$<CXX_COMPILER_ID:GNU>:-Wno-error=tsan;-Wno-maybe-uninitialized>")
