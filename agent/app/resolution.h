@@ -19,7 +19,7 @@ struct Rung {
 };
 
 // The lowest rate of a waveform that a budget leads to; below it there are windows only. It bounds how long samples wait: a
-// filter needs those that follow, about 60 of the lowest rate.
+// filter needs those that follow, up to 15 of the lowest rate.
 constexpr uint32_t budget_rate_min_hz = 1000;
 // A window takes about as many bytes as so many samples.
 constexpr uint32_t samples_worth_a_window = 10;
