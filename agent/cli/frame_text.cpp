@@ -4,9 +4,8 @@
 #include <ostream>
 
 #include "agent/base/units.h"
+#include "agent/cli/payload_outline.h"
 #include "agent/cli/text_output.h"
-#include "agent/codec/section.h"
-#include "agent/signal/sample_block.h"
 #include "agent/wire/event_json.h"
 
 namespace joulespool::cli {
@@ -27,54 +26,45 @@ std::string event_text(const wire::Event& event) {
 
 std::string_view to_string(spool::FrameState state) { return state == spool::FrameState::kept ? "kept" : "queued"; }
 
-std::string_view coding_name(codec::Coding coding) {
-  switch (coding) {
-    case codec::Coding::raw: return "raw";
-    case codec::Coding::shuffled: return "shuffled";
-    case codec::Coding::zstd: return "zstd";
-    case codec::Coding::sparse: return "sparse";
-  }
-  return "unknown";
-}
-
-// Numbers of agent/codec/FORMAT.md, sections 3 and 4.
-std::string section_name(uint8_t signal) {
-  constexpr std::string_view columns[] = {"sample_id_first", "length", "count", "valid", "i_sum", "v_sum", "p_sum", "i2_sum",
-                                          "v2_sum",          "i_min",  "i_max", "v_min", "v_max", "p_min", "p_max"};
-  constexpr uint8_t column_first = 64;
-  if (signal >= column_first && signal < column_first + std::size(columns)) return std::string(columns[signal - column_first]);
-  switch (static_cast<signal::SignalId>(signal)) {
-    case signal::SignalId::current: return "current";
-    case signal::SignalId::voltage: return "voltage";
-    case signal::SignalId::power: return "power";
-    case signal::SignalId::current_range: return "current_range";
-    case signal::SignalId::voltage_range: return "voltage_range";
-    case signal::SignalId::gpi0: return "gpi0";
-    case signal::SignalId::trigger: return "trigger";
-  }
-  const int gpi = signal - static_cast<int>(signal::SignalId::gpi0);
-  return gpi > 0 && gpi < 4 ? "gpi" + std::to_string(gpi) : "signal " + std::to_string(signal);
-}
-
 std::string utc_at(const wire::FrameHeader& header, uint64_t sample_id) {
   return header.utc.quality == wire::UtcQuality::unknown ? "-" : format_utc(header.utc.utc_ns_at(sample_id), 9);
 }
 
 void print_sections(const wire::Frame& frame, std::ostream& out) {
-  const auto sections = codec::read_sections(frame.payload);
-  if (!sections) {
-    out << "payload: " << printable(sections.error().message) << '\n';
+  const auto rows = outline_payload(frame);
+  if (!rows) {
+    out << "payload: " << printable(rows.error().message) << '\n';
     return;
   }
   TextTable table({"section", "coding", "bits", "elements", "offset", "stride", "bytes", "bits/element"});
-  for (const codec::Section& section : *sections) {
-    const codec::SectionHeader& header = section.header;
-    const double bits = header.count == 0 ? 0 : 8.0 * header.size / header.count;
-    table.add({section_name(header.signal), std::string(coding_name(header.coding)), std::to_string(header.bits),
-               std::to_string(header.count), std::to_string(header.offset), std::to_string(header.stride),
-               std::to_string(header.size), std::to_string(bits)});
+  for (const OutlineRow& row : *rows) {
+    const double bits = row.elements == 0 ? 0 : 8.0 * static_cast<double>(row.bytes) / static_cast<double>(row.elements);
+    table.add({row.section, row.coding, std::to_string(row.bits), std::to_string(row.elements), std::to_string(row.offset),
+               std::to_string(row.stride), std::to_string(row.bytes), std::to_string(bits)});
   }
   table.print(out);
+}
+
+// "all samples", "a sample every 20 ticks, windows of 2000 ticks; within 50 kB/s".
+std::string kept_text(const wire::FrameHeader& header) {
+  if (!header.kept) return "all samples";
+  const wire::Resolution& kept = *header.kept;
+  std::string text = header.keeps_all() ? "all samples" : kept.decimation == 0 ? "no waveform" : "";
+  if (text.empty())
+    text = format_si(static_cast<double>(header.axis.counter_rate_hz) / kept.decimation, "S/s") + ": a sample every " +
+           std::to_string(kept.decimation) + " ticks";
+  if (kept.window_ticks > 0) text += ", windows of " + std::to_string(kept.window_ticks) + " ticks";
+  if (kept.without_packed) text += ", no packed signals";
+  if (kept.budget_bytes_per_s > 0) text += "; within " + std::to_string(kept.budget_bytes_per_s) + " bytes/s";
+  return text;
+}
+
+nlohmann::json kept_json(const wire::FrameHeader& header) {
+  if (!header.kept) return nullptr;
+  return {{"decimation", header.kept->decimation},
+          {"window_ticks", header.kept->window_ticks},
+          {"budget_bytes_per_s", header.kept->budget_bytes_per_s},
+          {"without_packed", header.kept->without_packed}};
 }
 
 }  // namespace
@@ -96,6 +86,7 @@ void print_header(const wire::FrameHeader& header, const spool::FrameInfo& info,
   table.add({"made", utc_text(header.host_realtime_ns)});
   table.add({"labels", header.labels.empty() ? "none" : labels_text(header.labels)});
   table.add({"samples", std::to_string(header.samples) + ", of these valid " + std::to_string(header.valid)});
+  if (header.lane == wire::Lane::wave) table.add({"kept", kept_text(header)});
   table.add({"charge", to_decimal(header.i_sum) + " units = " + format_si(integral(header.i_sum, rate_hz), "C")});
   table.add({"energy", to_decimal(header.p_sum) + " units = " + format_si(integral(header.p_sum, rate_hz), "J")});
   table.print(out);
@@ -135,6 +126,7 @@ nlohmann::json header_json(const wire::FrameHeader& header, const spool::FrameIn
           {"labels", labels},
           {"samples", header.samples},
           {"valid", header.valid},
+          {"kept", kept_json(header)},
           {"charge_units", to_decimal(header.i_sum)},
           {"energy_units", to_decimal(header.p_sum)}};
 }
@@ -147,16 +139,16 @@ nlohmann::json payload_json(const wire::Frame& frame) {
     for (const wire::Event& event : *events) json.push_back(nlohmann::json(wire::event_json(event)));
     return json;
   }
-  const auto sections = codec::read_sections(frame.payload);
-  if (!sections) return {{"problem", sections.error().message}};
-  for (const codec::Section& section : *sections)
-    json.push_back({{"section", section_name(section.header.signal)},
-                    {"coding", coding_name(section.header.coding)},
-                    {"bits", section.header.bits},
-                    {"elements", section.header.count},
-                    {"offset", section.header.offset},
-                    {"stride", section.header.stride},
-                    {"bytes", section.header.size}});
+  const auto rows = outline_payload(frame);
+  if (!rows) return {{"problem", rows.error().message}};
+  for (const OutlineRow& row : *rows)
+    json.push_back({{"section", row.section},
+                    {"coding", row.coding},
+                    {"bits", row.bits},
+                    {"elements", row.elements},
+                    {"offset", row.offset},
+                    {"stride", row.stride},
+                    {"bytes", row.bytes}});
   return json;
 }
 

@@ -11,7 +11,7 @@ namespace joulespool::cli {
 
 // Everything the header says, and what the spool knows beside it.
 void print_header(const wire::FrameHeader& header, const spool::FrameInfo& info, std::ostream& out);
-// What is inside: the sections of a payload of lane stat or wave, the events of lane event.
+// What is inside: the sections or columns of a payload of lane stat or wave, the events of lane event.
 void print_payload(const wire::Frame& frame, std::ostream& out);
 
 nlohmann::json header_json(const wire::FrameHeader& header, const spool::FrameInfo& info);

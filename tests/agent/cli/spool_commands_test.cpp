@@ -159,6 +159,8 @@ TEST_CASE("spool show: a line for each frame, one frame with its sections or eve
   CHECK(wave.at("valid") == 2);
   CHECK(wave.at("labels") == json::parse(R"([{"key":"run","value":"8"}])"));
   CHECK(wave.at("payload").at(0).at("section") == "current");
+  CHECK(wave.at("payload").at(0).at("elements") == 4);
+  CHECK(wave.at("payload").at(0).at("bits") == 32);
   const json event = spool_json(directory / "s", {"show", "--lane", "event", "--seq", "1"}).at("frames").at(0);
   CHECK(event.at("payload").at(0).at("kind") == "started");
   CHECK(event.at("payload").at(0).at("window_ticks") == 2000);
@@ -275,6 +277,30 @@ TEST_CASE("spool export: samples read back as the same floats") {
   CHECK(rows[3] == "2026-01-01T00:00:00.000102000Z,js220-1,204,-1e-09,3.3,-3.2999998e-09");
   CHECK(rows[4] == "2026-01-01T00:00:00.000103000Z,js220-1,206,inf,3.3,inf");
   CHECK(lines_of(spool_command(directory / "s", {"export", "--what", "samples"}).out).size() == 105);
+}
+
+TEST_CASE("spool: frames at a lower rate export their samples, say what was kept, and verify") {
+  const TemporaryDirectory directory(Storage::memory);
+  FilledSpool spool(directory / "s");
+  std::vector<float> i(500), v(500, 2.0F);
+  for (size_t k = 0; k < i.size(); ++k) i[k] = static_cast<float>(k);
+  spool.add(spool.factory().started(1002));
+  spool.factory().header.kept = wire::Resolution{200, 2000, 50'000, true};
+  spool.add(spool.factory().wave(1002, i, v));  // kept: 1200, 1400, 1600, 1800, 2000
+  spool.factory().header.kept = wire::Resolution{0, 10'000, 50'000, false};
+  spool.add(spool.factory().wave(2002, i, v));
+  const auto rows = lines_of(spool_command(directory / "s", {"export", "--what", "samples", "--from", "1300"}).out);
+  REQUIRE(rows.size() == 5);
+  CHECK(rows[1].find(",1400,") != std::string::npos);
+  CHECK(rows[1].find(",199,2,398") != std::string::npos);
+  const json kept = spool_json(directory / "s", {"show", "--lane", "wave", "--seq", "1"}).at("frames").at(0).at("kept");
+  CHECK(kept == json::parse(R"({"decimation":200,"window_ticks":2000,"budget_bytes_per_s":50000,"without_packed":true})"));
+  const CliResult first = spool_command(directory / "s", {"show", "--lane", "wave", "--seq", "1"});
+  CHECK(first.out.find("10.00 kS/s: a sample every 200 ticks, windows of 2000 ticks, no packed signals; within 50000 bytes/s") !=
+        std::string::npos);
+  const CliResult second = spool_command(directory / "s", {"show", "--lane", "wave", "--seq", "2"});
+  CHECK(second.out.find("no waveform, windows of 10000 ticks; within 50000 bytes/s") != std::string::npos);
+  CHECK(spool_command(directory / "s", {"verify"}).exit_code == 0);
 }
 
 TEST_CASE("spool export: wrong bounds are wrong usage, an output that cannot be written is exit code 3") {
