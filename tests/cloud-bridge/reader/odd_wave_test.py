@@ -182,7 +182,8 @@ def refused_exceptions():
     for exceptions in ([(101, 1, 0)], [(100, 1, 0)], [(0, 101, 0)], [(90, 5, 0), (5, 1, 0)], [(2**40, 1, 0)], [(0, 2**40, 0)]):
         yield signal_in_pages(heads, exceptions=exceptions)
     for data in (varint(1) + part(b"\0\1\0\0\0"), varint(1) + part(b"\0\1" + bytes(5)), varint(1) + part(b""),
-                 varint(0) + part(b"1"), varint(101) + part(b"\0\1\0\0\0\0" * 101), varint(1) + part(b"\x80\0\x81\0" + b"\0\0\0\0\0\0\0")):
+                 varint(0) + part(b"1"), varint(101) + part(b"\0\1\0\0\0\0" * 101),
+                 varint(1) + part(b"\x80\0\x81\0" + bytes(7))):
         yield varint(0) + data + rest
 
 
