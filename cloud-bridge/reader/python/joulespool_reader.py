@@ -69,7 +69,7 @@ class Device:
                 continue
             wave = decode_wave(frame)
             sample_id = np.uint64(wave.sample_id) + np.arange(len(wave.i), dtype=np.uint64) * np.uint64(wave.decimation)
-            element = lambda tick: min(max(0, -((h.sample_id_first - tick) // h.decimation)), h.samples)  # first one not before
+            element = lambda tick: min(max(0, -((wave.sample_id - tick) // wave.decimation)), len(wave.i))  # first one not before
             keep = slice(element(first), element(end))
             parts.append([column[keep] for column in (sample_id, wave.i, wave.v, wave.p)])
         if not parts:

@@ -13,6 +13,7 @@ import zstandard
 import joulespool_reader as jr
 from agent.wire import event_pb2
 from made_frames import make_frame, wave_frame
+from made_frames import raw as floats_2
 
 TOOLS = os.environ["JOULESPOOL_TEST_TOOLS"]
 
@@ -224,6 +225,24 @@ class Damage(unittest.TestCase):
         pairs = zstandard.ZstdCompressor().compress(b"\2" + struct.pack("<I", 0x80000000))
         corrected = jr.decode_wave(jr.read_frame(wave_frame(base + section(3, jr.SPARSE, 32, 2, pairs), 2)))
         self.assertEqual(list(corrected.p), [3, -8])
+
+    def test_samples_at_a_lower_rate_stand_where_the_axis_says(self):
+        source = random.Random(3)
+        for _ in range(200):
+            first, samples, factor = source.randrange(1000), source.randrange(60), source.choice((1, 2, 5, 20, 1000))
+            places = [first + 2 * k for k in range(samples) if (first // 2 + k) % factor == 0]
+
+            def lower(header):
+                header.kept.decimation, header.kept.window_ticks = 2 * factor, 2000
+
+            payload = floats_2(1, range(len(places))) + floats_2(2, [3] * len(places))
+            wave = jr.decode_wave(jr.read_frame(wave_frame(payload, samples, first=first, change=lower, codec=2)))
+            self.assertEqual([wave.sample_id + k * wave.decimation for k in range(len(wave.p))], places)
+            self.assertEqual(list(wave.p), [3 * k for k in range(len(places))])
+        for kept in (dict(decimation=3, window_ticks=2000), dict(decimation=4), dict()):
+            with self.assertRaises(jr.Damaged):
+                jr.read_frame(wave_frame(b"", 10, change=lambda header: header.kept.SetInParent() or [
+                    setattr(header.kept, name, value) for name, value in kept.items()]))
 
     def test_a_gap_of_a_later_version_is_passed_over(self):
         payload = event_pb2.EventPayload()
