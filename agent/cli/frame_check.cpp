@@ -20,8 +20,8 @@ Problem compare_sums(const wire::FrameHeader& header, const wire::Window& comput
   return std::nullopt;
 }
 
-Problem check_windows(const wire::Frame& frame) {
-  const auto windows = codec::decode_windows(frame.payload, frame.header.codec, frame.header.sample_id_first);
+Problem check_windows(const wire::Frame& frame, wire::ByteView payload) {
+  const auto windows = codec::decode_windows(payload, frame.header.codec, frame.header.sample_id_first);
   if (!windows) return windows.error().message;
   wire::Window sum;
   uint64_t after = frame.header.sample_id_first;
@@ -36,8 +36,9 @@ Problem check_windows(const wire::Frame& frame) {
 }
 
 Problem check_samples(const wire::Frame& frame) {
-  const auto samples = codec::decode_samples(frame.payload, frame.header.codec, frame.header.samples);
+  const auto samples = codec::decode_samples(frame.payload, frame.header.codec, wire::kept_samples(frame.header).count);
   if (!samples) return samples.error().message;
+  if (!frame.header.keeps_all()) return check_windows(frame, samples->windows);
   wire::Window sum;
   sum.count = samples->i.size();
   for (size_t at = 0; at < samples->i.size(); ++at) {
@@ -62,7 +63,7 @@ Problem check_events(const wire::Frame& frame) {
 Problem check_payload(const wire::Frame& frame) {
   switch (frame.header.lane) {
     case wire::Lane::event: return check_events(frame);
-    case wire::Lane::stat: return check_windows(frame);
+    case wire::Lane::stat: return check_windows(frame, frame.payload);
     case wire::Lane::wave: return check_samples(frame);
   }
   return "unknown lane";

@@ -98,10 +98,11 @@ class CsvExport {
   }
 
   bool write_samples(const wire::Frame& frame, uint64_t from, uint64_t to) {
-    const auto samples = codec::decode_samples(frame.payload, frame.header.codec, frame.header.samples);
+    const wire::KeptSamples kept = wire::kept_samples(frame.header);
+    const auto samples = codec::decode_samples(frame.payload, frame.header.codec, kept.count);
     if (!samples) return false;
-    uint64_t sample_id = frame.header.sample_id_first;
-    for (size_t at = 0; at < samples->i.size(); ++at, sample_id += frame.header.axis.decimation) {
+    uint64_t sample_id = kept.sample_id_first;
+    for (size_t at = 0; at < samples->i.size(); ++at, sample_id += kept.decimation) {
       if (sample_id < from || sample_id >= to) continue;
       codec::append_sample_row(text_, frame.header, sample_id, samples->i[at], samples->v[at], samples->p[at]);
       ++rows_;

@@ -35,17 +35,18 @@ bool DeviceSeries::wants(const wire::FrameHeader& header) const {
 
 Result<SampleSlice> DeviceSeries::samples(const CollectedFrame& frame) {
   const wire::FrameHeader& header = frame.header;
-  auto decoded = codec::decode_samples(frame.payload(), header.codec, header.samples);
+  const wire::KeptSamples kept = wire::kept_samples(header);
+  auto decoded = codec::decode_samples(frame.payload(), header.codec, kept.count);
   if (!decoded) return decoded.error();
   samples_ = std::move(*decoded);
-  const auto all = std::views::iota(uint64_t{0}, header.samples);
-  const auto id = [&](uint64_t k) { return header.sample_id_first + k * header.axis.decimation; };
+  const auto all = std::views::iota(uint64_t{0}, kept.count);
+  const auto id = [&](uint64_t k) { return kept.sample_id_first + k * kept.decimation; };
   const auto first = std::ranges::partition_point(all, [&](uint64_t k) { return is_before(header, id(k)); });
   const auto end = std::ranges::partition_point(first, all.end(), [&](uint64_t k) { return !is_past(header, id(k)); });
   const auto from = static_cast<size_t>(first - all.begin());
   const auto count = static_cast<size_t>(end - first);
   const auto part = [&](const std::vector<float>& values) { return std::span(values).subspan(from, count); };
-  return SampleSlice{header, id(from), part(samples_.i), part(samples_.v), part(samples_.p)};
+  return SampleSlice{header, id(from), kept.decimation, part(samples_.i), part(samples_.v), part(samples_.p)};
 }
 
 Result<WindowSlice> DeviceSeries::windows(const CollectedFrame& frame) {

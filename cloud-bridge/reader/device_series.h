@@ -21,10 +21,12 @@ struct SeriesRange {
   std::vector<wire::Label> labels = {};                      // each is in force
 };
 
-// Consecutive samples of one frame. Everything points into the series and the frame: valid until the next call.
+// Consecutive samples of one frame: all, or those of a lower rate. Everything points into the series and the frame: valid until
+// the next call.
 struct SampleSlice {
   const wire::FrameHeader& header;
-  uint64_t sample_id;  // of element 0; element k has sample_id + k * header.axis.decimation
+  uint64_t sample_id;   // of element 0; element k has sample_id + k * decimation
+  uint32_t decimation;  // ticks
   std::span<const float> i;
   std::span<const float> v;
   std::span<const float> p;

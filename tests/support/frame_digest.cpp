@@ -99,7 +99,8 @@ Status FrameDigest::add_stat(const reader::CollectedFrame& frame) {
 
 Status FrameDigest::add_wave(const reader::CollectedFrame& frame) {
   const wire::FrameHeader& header = frame.header;
-  const auto samples = codec::decode_samples(frame.payload(), header.codec, header.samples);
+  const wire::KeptSamples kept = wire::kept_samples(header);
+  const auto samples = codec::decode_samples(frame.payload(), header.codec, kept.count);
   if (!samples) return samples.error();
   std::vector<float> triples(3 * samples->i.size());
   for (size_t k = 0; k < samples->i.size(); ++k) {
@@ -108,7 +109,7 @@ Status FrameDigest::add_wave(const reader::CollectedFrame& frame) {
     std::memcpy(&triples[3 * k + 2], &samples->p[k], 4);
   }
   const std::pair<std::string, uint64_t> device{header.device.id, header.epoch};
-  runs_[{device, "wave"}].add(header.axis.life, header.sample_id_first, header.axis.decimation, samples->i.size(), triples.data(),
+  runs_[{device, "wave"}].add(header.axis.life, kept.sample_id_first, kept.decimation, samples->i.size(), triples.data(),
                               triples.size() * sizeof(float));
   for (const codec::DecodedPacked& packed : samples->packed) {
     const auto elements = unpack(packed);

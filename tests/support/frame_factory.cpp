@@ -57,7 +57,9 @@ wire::Bytes FrameFactory::finish(Lane lane, wire::ByteView payload) {
   header.lane = lane;
   header.codec = codec != 0 ? codec : lane == Lane::event ? wire::event_codec : codec::codec_2;
   header.seq = next_seq(lane)++;
-  return wire::write_frame(header, payload);
+  wire::FrameHeader made = header;
+  if (lane != Lane::wave) made.kept.reset();
+  return wire::write_frame(made, payload);
 }
 
 wire::Bytes FrameFactory::wave(uint64_t sample_id, std::span<const float> i, std::span<const float> v, std::span<const float> p,
@@ -69,7 +71,31 @@ wire::Bytes FrameFactory::wave(uint64_t sample_id, std::span<const float> i, std
   header.valid = all.valid;
   header.i_sum = all.i_sum;
   header.p_sum = all.p_sum;
+  if (!header.keeps_all()) return finish(Lane::wave, encode_kept(i, v, p, packed));
   return finish(Lane::wave, samples_.encode({i, v, p, packed}));
+}
+
+// The windows' numbers are those of the header, which is complete.
+wire::ByteView FrameFactory::encode_kept(std::span<const float> i, std::span<const float> v, std::span<const float> p,
+                                         std::span<const codec::PackedSignal> packed) {
+  std::vector<wire::Window> windows;
+  for (uint64_t at = 0; at < i.size();) {
+    const uint64_t sample_id = header.sample_id_first + at * header.axis.decimation;
+    const uint64_t border = (sample_id / header.kept->window_ticks + 1) * header.kept->window_ticks;
+    const uint64_t left = (border - sample_id + header.axis.decimation - 1) / header.axis.decimation;
+    const size_t count = std::min<uint64_t>(i.size() - at, left);
+    windows.push_back(window_of(sample_id, header.axis.decimation, i.subspan(at, count), v.subspan(at, count),
+                                p.empty() ? p : p.subspan(at, count)));
+    at += count;
+  }
+  const wire::KeptSamples kept = wire::kept_samples(header);
+  std::vector<float> kept_i, kept_v;
+  for (uint64_t k = 0; k < kept.count; ++k) {
+    const uint64_t at = (kept.sample_id_first + k * kept.decimation - header.sample_id_first) / header.axis.decimation;
+    kept_i.push_back(i[at]);
+    kept_v.push_back(v[at]);
+  }
+  return samples_.encode({kept_i, kept_v, {}, packed, windows_.encode(windows, header.sample_id_first)});
 }
 
 wire::Bytes FrameFactory::stat(std::span<const wire::Window> windows) {

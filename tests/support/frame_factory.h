@@ -28,6 +28,7 @@ class FrameFactory {
   // 2 MHz counter, 2 ticks per sample, host "bench", UTC 2026-01-01 at sample_id 0.
   explicit FrameFactory(const std::string& device, uint64_t epoch = 0xE1, uint64_t axis = 0xA1);
 
+  // With header.kept: of the same samples, what it says (every so many of them, as they are: no filter), and windows.
   wire::Bytes wave(uint64_t sample_id, std::span<const float> i, std::span<const float> v, std::span<const float> p = {},
                    std::span<const codec::PackedSignal> packed = {});
   wire::Bytes stat(std::span<const wire::Window> windows);
@@ -50,6 +51,8 @@ class FrameFactory {
 
  private:
   wire::Bytes finish(wire::Lane lane, wire::ByteView payload);
+  wire::ByteView encode_kept(std::span<const float> i, std::span<const float> v, std::span<const float> p,
+                             std::span<const codec::PackedSignal> packed);
 
   std::array<uint64_t, 4> next_seq_{1, 1, 1, 1};
   codec::SampleEncoder samples_;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,7 @@
 #include "agent/codec/samples.h"
 #include "agent/codec/windows.h"
 #include "agent/config/settings.h"
+#include "agent/signal/window_accumulator.h"
 #include "agent/spool/sqlite_spool.h"
 #include "agent/wire/event_json.h"
 #include "cloud-bridge/reader/completeness.h"
@@ -79,6 +81,7 @@ bool same_bits(std::span<const float> a, std::span<const float> b) {
 struct DeviceAccount {
   std::unique_ptr<Truth> truth;
   uint64_t wave_samples_wrong = 0;
+  std::map<uint32_t, uint64_t> wave_frames_by_decimation;  // of what was kept, in ticks; 0: windows only
   uint64_t late_frames = 0;
   std::optional<wire::Stopped> stopped;
   json gap_records = json::array();  // of all lanes, in the order of the records
@@ -111,8 +114,11 @@ class Auditor {
 
  private:
   void check_wave(const reader::CollectedFrame& frame, DeviceAccount& account) {
-    const auto samples = codec::decode_samples(frame.payload(), frame.header.codec, frame.header.samples);
+    const wire::FrameHeader& header = frame.header;
+    const auto samples = codec::decode_samples(frame.payload(), header.codec, wire::kept_samples(header).count);
     if (!samples) return problems_.push_back("a frame that cannot be decoded: " + samples.error().message);
+    ++account.wave_frames_by_decimation[header.kept ? header.kept->decimation : header.axis.decimation];
+    if (!header.keeps_all()) return check_kept_windows(frame, samples->windows, account);
     const size_t count = samples->i.size();
     i_.resize(count);
     v_.resize(count);
@@ -120,6 +126,24 @@ class Auditor {
     account.truth->samples(frame.header.sample_id_first, i_, v_, p_);
     if (same_bits(samples->i, i_) && same_bits(samples->v, v_) && same_bits(samples->p, p_)) return;
     account.wave_samples_wrong += count;
+  }
+
+  // What a lower rate leaves of the samples that are gone: exact statistics of all of them.
+  void check_kept_windows(const reader::CollectedFrame& frame, const wire::Bytes& payload, DeviceAccount& account) {
+    const auto windows = codec::decode_windows(payload, frame.header.codec, frame.header.sample_id_first);
+    if (!windows) return problems_.push_back("windows that cannot be decoded: " + windows.error().message);
+    wire::Window all;
+    for (const wire::Window& window : *windows) {
+      i_.resize(window.count);
+      v_.resize(window.count);
+      p_.resize(window.count);
+      account.truth->samples(window.sample_id_first, i_, v_, p_);
+      all.merge(window);
+      if (signal::summarise({window.sample_id_first, frame.header.axis.decimation, i_, v_, p_}) == window) continue;
+      account.wave_samples_wrong += window.count;
+    }
+    if (all.count != frame.header.samples || all.i_sum != frame.header.i_sum || all.p_sum != frame.header.p_sum)
+      problems_.push_back("windows of lane wave add up to something else than their header");
   }
 
   void note_latency(const reader::CollectedFrame& frame, DeviceAccount& account) {
@@ -231,6 +255,8 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
 
   uint64_t lost = 0;
   json gaps = json::object();
+  json kept = json::object();
+  for (const auto& [ticks, frames] : account.wave_frames_by_decimation) kept[std::to_string(ticks)] = frames;
   for (const auto& [reason, totals] : coverage.gaps) {
     lost += totals.samples;
     gaps[std::string(wire::to_string(reason))] = {{"records", totals.records}, {"samples", totals.samples}};
@@ -259,6 +285,7 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
               {"charge_c", integral(stat.i_sum, rate)},
               {"frame_bytes", account.frame_bytes},
               {"wave_bytes", wave.bytes},
+              {"wave_frames_by_decimation", kept},
               {"raw_bytes", wave.samples * 8},
               {"latency_p50_ms", percentile(account.latency_ms, 0.5)},
               {"latency_p99_ms", percentile(account.latency_ms, 0.99)}});

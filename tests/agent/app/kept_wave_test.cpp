@@ -318,6 +318,17 @@ TEST_CASE("kept wave: frames take what the budget allows, and no more, with a ra
   }
 }
 
+TEST_CASE("kept wave: the smallest budget that the settings allow holds, also with the longest names") {
+  app::PipelineSettings least = settings(0, 2560);
+  least.host = std::string(63, 'h');
+  least.device = wire::device_identity(std::string(30, 'm'), std::string(32, '1'));
+  const double seconds = 4;
+  uint64_t bytes = 0;
+  for (const spool::NewFrame& frame : lived(least, seconds).frames)
+    if (frame.info.id.sequence.lane == wire::Lane::wave) bytes += frame.bytes.size();
+  CHECK(static_cast<double>(bytes) <= 2560 * (seconds + 1));
+}
+
 TEST_CASE("kept wave: a device whose rate is not above the wanted one keeps all its samples") {
   const Store store = lived(settings(1'000'000, 0), 0.5);
   for (const spool::NewFrame& frame : store.frames) {

@@ -9,6 +9,8 @@
 #include <random>
 #include <set>
 
+#include "agent/app/sources.h"
+
 namespace {
 
 using namespace joulespool;
@@ -121,6 +123,21 @@ TEST_CASE("resolution: a lower rate is a factor of 2 and 5 away, or there is a r
   CHECK(*kept_factor(1000, 50'000) == 1);
   CHECK(kept_factor(5000, 2000).error().message.find("there are 1000, 500, 200, 100") != std::string::npos);
   CHECK_FALSE(kept_factor(1000.5, 100).ok());
+}
+
+TEST_CASE("resolution: a device whose rate has no such lower rate is refused before anything starts") {
+  config::SettingsSources sources;
+  sources.hostname = "host-1";
+  sources.environment = {};
+  sources.flags = {{"wave.rate-hz", "2000"}, {"device", "serial=1,rate-hz=10000"}, {"device", "serial=2,rate-hz=1000"}};
+  auto loaded = config::load_settings(sources);
+  REQUIRE(loaded.ok());
+  CHECK(app::check_sources(loaded->settings).ok());
+  sources.flags.emplace_back("device", "serial=3,rate-hz=5000");
+  loaded = config::load_settings(sources);
+  REQUIRE(loaded.ok());
+  const std::string problem = app::check_sources(loaded->settings).error().message;
+  CHECK(problem.starts_with("flag --device: wave.rate-hz = 2000: no waveform of 2000 samples per second from 5000: there are 1000"));
 }
 
 TEST_CASE("resolution: without a budget there is one, with one they go from all samples to a window a second") {

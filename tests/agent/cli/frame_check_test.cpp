@@ -57,6 +57,21 @@ TEST_CASE("frame check: frames of every lane are well") {
   CHECK(check_frame(stored(factory.wave(0, i, v))) == std::nullopt);
 }
 
+TEST_CASE("frame check: at a lower rate the windows say whether the header is right") {
+  FrameFactory factory("js220-1");
+  std::vector<float> i(5000), v(5000, 3.3F);
+  for (size_t k = 0; k < i.size(); ++k) i[k] = k % 100 == 7 ? NAN : static_cast<float>(k) * 1e-6F;
+  for (const wire::Resolution& kept : {wire::Resolution{20, 2000, 0, false}, wire::Resolution{0, 4000, 9000, true}}) {
+    factory.header.kept = kept;
+    const spool::StoredFrame frame = stored(factory.wave(1234, i, v));
+    CHECK(check_frame(frame) == std::nullopt);
+    CHECK(check_frame(changed(frame, [](wire::FrameHeader& h) { h.i_sum += 1; }))->find("i_sum") != std::string::npos);
+    CHECK(check_frame(changed(frame, [](wire::FrameHeader& h) { --h.valid; }))->find("valid") != std::string::npos);
+    CHECK(check_frame(changed(frame, [](wire::FrameHeader& h) { h.kept.reset(); })) != std::nullopt);
+    CHECK(check_frame(changed(frame, [](wire::FrameHeader& h) { h.kept->decimation = 40; })) != std::nullopt);
+  }
+}
+
 TEST_CASE("frame check: what the spool's checksum refuses is damaged") {
   FrameFactory factory("js220-1");
   spool::StoredFrame frame = stored(factory.flat_stat(0, 2000));

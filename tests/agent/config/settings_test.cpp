@@ -240,6 +240,10 @@ TEST_CASE("settings: rules beyond types and ranges") {
       {{"frame.size-max-bytes", "16383"}, "must be 16384..1044480 bytes"},
       {{"frame.size-max-bytes", "1MiB"}, "must be 16384..1044480 bytes"},
       {{"wave.mode", "on"}, "must be off, keep or upload"},
+      {{"wave.rate-hz", "300"}, "must be 0 (the full rate) or one of 100, 200, 500, 1000, 2000, ... 1000000"},
+      {{"wave.rate-hz", "50"}, "must be 0 (the full rate) or one of 100, 200, 500, 1000, 2000, ... 1000000"},
+      {{"wave.rate-hz", "2000000"}, "must be 0..1000000 Hz"},
+      {{"wave.budget-bytes-per-s", "-1"}, "must be 0..1000000000 bytes/s"},
       {{"labels", "novalue"}, "must be key=value, both at most 128 bytes"},
       {{"labels", "=v"}, "must be key=value, both at most 128 bytes"},
       {{"labels", std::string(129, 'k') + "=v"}, "must be key=value, both at most 128 bytes"},
@@ -253,6 +257,25 @@ TEST_CASE("settings: rules beyond types and ranges") {
   std::vector<std::pair<std::string, std::string>> many;
   for (int label = 0; label < 33; ++label) many.emplace_back("labels", "k" + std::to_string(label) + "=v");
   CHECK(problems(sources(many)).ends_with("must be at most 32 labels"));
+}
+
+TEST_CASE("settings: a waveform's rate and its budget") {
+  const auto loaded = load_settings(sources({{"wave.rate-hz", "20000"}, {"wave.budget-bytes-per-s", "50000"}}));
+  REQUIRE(loaded.ok());
+  CHECK(loaded->settings.wave_rate_hz == 20'000);
+  CHECK(loaded->settings.wave_budget_bytes_per_s == 50'000);
+  for (const char* rate : {"100", "500", "1000000"}) CHECK(load_settings(sources({{"wave.rate-hz", rate}})).ok());
+}
+
+TEST_CASE("settings: a budget for waveforms must leave room for a frame with each commit") {
+  CHECK(load_settings(sources({{"wave.budget-bytes-per-s", "2560"}})).ok());
+  CHECK(problems(sources({{"wave.budget-bytes-per-s", "2559"}})) ==
+        "flag --wave.budget-bytes-per-s: wave.budget-bytes-per-s = 2559: must be at least 2560 with spool.commit-window-ms = 250, "
+        "because each commit makes a frame of up to 640 bytes at the coarsest resolution");
+  CHECK(problems(sources({{"wave.budget-bytes-per-s", "60000"}, {"spool.commit-window-ms", "10"}})).find("at least 64000") !=
+        std::string::npos);
+  CHECK(problems(sources({{"wave.budget-bytes-per-s", "2600"}, {"labels", "run=" + std::string(100, 'x')}}))
+            .find("at least 3004") != std::string::npos);
 }
 
 TEST_CASE("settings: what a device cannot be is told with where it was given") {

@@ -61,6 +61,24 @@ TEST_CASE("series: a range of samples takes those at its beginning and not those
   CHECK_FALSE(DeviceSeries({.device = "js220-1", .sample_to = 100}).wants(frame.header));
 }
 
+TEST_CASE("series: at a lower rate the samples that were kept stand where they are, of windows only there are none") {
+  FrameFactory factory("js220-1");
+  factory.header.kept = wire::Resolution{20, 2000, 0, false};
+  const CollectedFrame frame = ramp(factory);  // kept: 100, 120, 140, 160, 180
+  DeviceSeries series({.device = "js220-1", .sample_from = 101, .sample_to = 161});
+  REQUIRE(series.wants(frame.header));
+  const auto slice = series.samples(frame);
+  REQUIRE(slice.ok());
+  CHECK(slice->sample_id == 120);
+  CHECK(slice->decimation == 20);
+  CHECK(std::vector<float>(slice->i.begin(), slice->i.end()) == std::vector<float>{10, 20, 30});
+  CHECK(slice->p[1] == 400.0F);
+  factory.header.kept = wire::Resolution{0, 2000, 9000, false};
+  const auto none = series.samples(ramp(factory));
+  REQUIRE(none.ok());
+  CHECK(none->i.empty());
+}
+
 TEST_CASE("series: a range of time goes by the map of the frame") {
   FrameFactory factory("js220-1");
   const CollectedFrame frame = ramp(factory);
