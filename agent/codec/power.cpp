@@ -195,6 +195,7 @@ Status PowerReader::read_sparse(ByteReader& from, std::span<float> p, Decompress
     const uint64_t gap = corrections.varint();
     const int64_t difference = corrections.zigzag();
     if (!corrections.ok() || gap == 0 || gap > p.size() - end) return damaged("a correction lies outside the signal");
+    if (difference != static_cast<int32_t>(difference)) return damaged("a correction is too large");
     end += gap;
     add_to(p, end - 1, static_cast<int32_t>(difference));
   }

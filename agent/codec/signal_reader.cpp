@@ -8,6 +8,9 @@
 namespace joulespool::codec {
 namespace {
 
+// With these no value, and no product of two, is a NaN: processors differ in those that they make.
+constexpr double offset_max = 0x1p53, step_max = 0x1p129;
+
 Error damaged(const char* what) { return {Errc::damaged, what}; }
 
 }  // namespace
@@ -94,6 +97,7 @@ Status SignalReader::read(wire::ByteView data, std::span<float> values, bool kee
   if (lattices > lattices_max) return damaged("too many lattices");
   for (uint64_t at = 0; at < lattices; ++at) {
     const auto offset = std::bit_cast<double>(from.u64()), step = std::bit_cast<double>(from.u64());
+    if (!(std::fabs(offset) <= offset_max && step >= 0 && step <= step_max)) return damaged("an impossible lattice");
     pages_.lattices.push_back({offset, step});
   }
   const uint64_t exceptions = from.varint();
