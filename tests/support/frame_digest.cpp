@@ -84,11 +84,10 @@ void RunDigest::add(uint64_t axis, uint64_t tick, uint64_t stride, uint64_t coun
   count_ += count;
 }
 
-Status FrameDigest::add_stat(const reader::CollectedFrame& frame) {
-  const wire::FrameHeader& header = frame.header;
-  const auto windows = codec::decode_windows(frame.payload(), header.codec, header.sample_id_first);
+Status FrameDigest::add_windows(const wire::FrameHeader& header, wire::ByteView payload, const std::string& lane) {
+  const auto windows = codec::decode_windows(payload, header.codec, header.sample_id_first);
   if (!windows) return windows.error();
-  Plain& plain = plain_[{{header.device.id, header.epoch}, "stat"}];
+  Plain& plain = plain_[{{header.device.id, header.epoch}, lane}];
   for (const wire::Window& window : *windows) {
     const wire::Bytes bytes = as_bytes(window);
     plain.sha.add(bytes.data(), bytes.size());
@@ -117,11 +116,11 @@ Status FrameDigest::add_wave(const reader::CollectedFrame& frame) {
                                                                  packed.stride, elements.size(), elements.data(),
                                                                  elements.size());
   }
-  return {};
+  return samples->windows.empty() ? Status() : add_windows(header, samples->windows, "wave.windows");
 }
 
 Status FrameDigest::add(const reader::CollectedFrame& frame) {
-  if (frame.header.lane == wire::Lane::stat) return add_stat(frame);
+  if (frame.header.lane == wire::Lane::stat) return add_windows(frame.header, frame.payload(), "stat");
   if (frame.header.lane == wire::Lane::wave) return add_wave(frame);
   Plain& plain = plain_[{{frame.header.device.id, frame.header.epoch}, "event"}];
   wire::Bytes start;

@@ -127,6 +127,23 @@ class Promise(unittest.TestCase):
         account = self.run_rig(disturb, proxy=True, seconds=2 * SECONDS)  # requests must meet every mode
         self.assertGreater(sum(device["duplicate_frames"] for device in account["devices"]), 0)
 
+    def test_7_a_budget_for_waveforms(self):
+        """Every sample is accounted for and energy is exact, whatever of the waveform the budget leaves; and it holds."""
+        budget = 100_000
+
+        def disturb(rig):
+            self.wait_until_streaming(rig)
+            rig.agent.kill()
+            rig.agent.start()
+        account = self.run_rig(disturb, expect_gaps={"restart"}, agent_flags=("--wave.budget-bytes-per-s", str(budget)))
+        for device in account["devices"]:
+            rate_hz = 100_000 if slowness() > 1 else 2_000_000 if device["device"].startswith("js110") else 1_000_000
+            runs = 2  # each of them may have carried over a second's worth
+            self.assertLessEqual(device["wave_bytes"], budget * (device["delivered_wave"] / rate_hz + runs))
+            self.assertEqual(device["delivered_wave"], device["delivered"])
+        lowered = [ticks for ticks in account["devices"][0]["wave_frames_by_decimation"] if ticks not in ("1", "2", "20")]
+        self.assertTrue(lowered, account["devices"][0]["wave_frames_by_decimation"])
+
     def test_6_everything_at_once(self):
         seed = int(os.environ.get("JOULESPOOL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
         print(f"seed {seed}", flush=True)
