@@ -11,7 +11,9 @@ import numpy as np
 import zstandard
 from google.protobuf.message import DecodeError
 
+import joulespool_stat
 from agent.wire import event_pb2, frame_pb2
+from joulespool_bytes import Damaged
 
 EVENT, STAT, WAVE = 1, 2, 3
 LANE_NAMES = {EVENT: "event", STAT: "stat", WAVE: "wave"}
@@ -26,10 +28,6 @@ PACKED_ELEMENTS_MAX = 1 << 24
 WINDOWS_MAX = 65536
 LABELS_MAX, LABEL_BYTES_MAX = 32, 128
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
-
-
-class Damaged(Exception):
-    """Bytes that are not what FORMAT.md says; str() is the reason."""
 
 
 # --- CRC-32C -----------------------------------------------------------------------------------------------------------------
@@ -321,13 +319,26 @@ def python_ints(halves):
     return high * (1 << 64) + halves[:, 0].astype(object)
 
 
+def halves_of(ints):
+    """The reverse of python_ints()."""
+    rows = [(int(value) & (2**64 - 1), int(value) >> 64 & (2**64 - 1)) for value in ints]
+    return np.array(rows, dtype="<u8").reshape(-1, 2)
+
+
 def decode_stat(frame):
     """dict of columns: sample_id_first, sample_id_end, count, valid, extremes (float32), sums (n, 2) uint64, low half first."""
     h = frame.header
+    if h.codec == 2:
+        columns = joulespool_stat.decode(frame.payload, h.sample_id_first)
+        return columns | {name: halves_of(columns[name]) for name in SUMS}
     if h.codec != 1:
         raise Damaged(f"unknown codec {h.codec}")
+    return _decode_windows_codec_1(h, frame.payload)
+
+
+def _decode_windows_codec_1(h, payload):
     columns, count = {}, None
-    for section in read_sections(frame.payload):
+    for section in read_sections(payload):
         count = section.count if count is None else count
         if section.count != count or count > WINDOWS_MAX:
             raise Damaged("columns of different length")

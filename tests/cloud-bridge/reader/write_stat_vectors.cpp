@@ -109,6 +109,7 @@ Windows anything() {
 const std::map<std::string, std::function<Windows()>> vectors = {
     {"constant", constant},
     {"noise", [] { return part(windows_of({"js220", "constant", 0.12}), 7, 100); }},
+    {"quiet", [] { return part(windows_of({"js220", "sleep-ble", 0.2}), 100, 90); }},
     {"states", [] { return part(windows_of({"js220", "cpu", 0.2}), 3, 190); }},
     {"tables", tables},
     {"previous", drift},
@@ -150,7 +151,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string directory = argv[1] + std::string("/stat-codec2-");
-  for (const auto& [name, make] : vectors) write(directory + name + ".frame", FrameFactory("vector-stat-" + name).stat(make()));
+  for (const auto& [name, make] : vectors) {
+    const auto windows = make();
+    FrameFactory factory("vector-stat-" + name);
+    const auto& last = windows.back();
+    factory.header.axis.decimation = static_cast<uint32_t>((last.sample_id_end - last.sample_id_first) / last.count);
+    write(directory + name + ".frame", factory.stat(windows));
+  }
   write(directory + "later-columns.frame",
         with_payload(FrameFactory("vector-stat-later-columns").stat(constant()), true, {4, 255, 1, 2, 3, 0}));
   write(directory + "no-window.frame", with_payload(FrameFactory("vector-stat-no-window").stat(constant()), false, {0}));

@@ -1,0 +1,21 @@
+// Lane `stat` as agents before codec 2 wrote it, for tests that compare the codecs.
+#pragma once
+
+#include "agent/codec/section.h"
+#include "agent/wire/types.h"
+#include "agent/wire/window.h"
+
+namespace joulespool::test {
+
+class Codec1WindowWriter {
+ public:
+  // `sample_id_first` is the frame's. At most codec::windows_per_frame_max windows, none longer than 2^32 - 1 ticks.
+  // The payload; valid until the next call.
+  wire::ByteView encode(std::span<const wire::Window> windows, uint64_t sample_id_first);
+
+ private:
+  codec::SectionWriter sections_;
+  wire::Bytes column_;
+};
+
+}  // namespace joulespool::test
