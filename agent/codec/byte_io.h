@@ -84,6 +84,13 @@ class ByteReader {
     const uint64_t value = varint();
     return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
   }
+  // zigzag() of an Integer; one that does not fit fails.
+  template <class Integer>
+  Integer zigzag_of() {
+    const int64_t value = zigzag();
+    if (!std::in_range<Integer>(value)) fail();
+    return ok_ ? static_cast<Integer>(value) : Integer{0};
+  }
   // The next `size` bytes; empty if there are not as many.
   wire::ByteView bytes(size_t size) {
     if (size > left_.size()) {

@@ -56,9 +56,7 @@ Status PageReader::read_escapes(int32_t* residuals, size_t count) {
   for (uint64_t gap = escapes_->varint(); gap != 0; gap = escapes_->varint()) {
     if (gap > count - at) return damaged("an escape lies outside its page");
     at += gap;
-    const int64_t residual = escapes_->zigzag();
-    if (residual != static_cast<int32_t>(residual)) return damaged("an escape is too large");
-    residuals[at - 1] = static_cast<int32_t>(residual);
+    residuals[at - 1] = escapes_->zigzag_of<int32_t>();
   }
   return escapes_->ok() ? Status{} : damaged("the escapes are cut off");
 }
@@ -99,11 +97,7 @@ Status PageReader::read(int32_t* integers, size_t count) {
   LinearPrediction linear;
   if (predictor == Predictor::linear) linear.order = heads_->u8();
   if (linear.order > linear_order_max) return damaged("a page has too many coefficients");
-  for (size_t m = 0; m < linear.order; ++m) {
-    const int64_t coefficient = heads_->zigzag();
-    if (coefficient != static_cast<int16_t>(coefficient)) return damaged("a coefficient is too large");
-    linear.coefficients[m] = static_cast<int16_t>(coefficient);
-  }
+  for (size_t m = 0; m < linear.order; ++m) linear.coefficients[m] = heads_->zigzag_of<int16_t>();
   if (!heads_->ok()) return damaged("the page heads are cut off");
   if (as == SymbolClass::zeros) std::fill_n(integers, count, 0);
   else if (auto status = read_residuals(as, shift, where >> 5, integers, count); !status) return status;

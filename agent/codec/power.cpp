@@ -193,11 +193,10 @@ Status PowerReader::read_sparse(ByteReader& from, std::span<float> p, Decompress
   uint64_t end = 0;
   for (uint64_t at = 0; at < count; ++at) {
     const uint64_t gap = corrections.varint();
-    const int64_t difference = corrections.zigzag();
+    const auto difference = corrections.zigzag_of<int32_t>();
     if (!corrections.ok() || gap == 0 || gap > p.size() - end) return damaged("a correction lies outside the signal");
-    if (difference != static_cast<int32_t>(difference)) return damaged("a correction is too large");
     end += gap;
-    add_to(p, end - 1, static_cast<int32_t>(difference));
+    add_to(p, end - 1, difference);
   }
   return corrections.left() == 0 ? Status{} : damaged("the corrections do not have the length that they should");
 }

@@ -194,6 +194,7 @@ struct SampleDecoder::Parts {
   PowerReader power;
   Decompressor decompressor;
   wire::Bytes memory;
+  uint64_t elements = 0;  // of packed signals, so far
 };
 
 Status SampleDecoder::Parts::read_floats(const Section& section, SignalReader& reader, uint64_t samples, bool keep_index,
@@ -224,8 +225,6 @@ Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples&
   packed.bits = from.u8();
   const uint64_t offset = from.varint(), stride = from.varint();
   packed.count = from.varint();
-  uint64_t elements = 0;
-  for (const DecodedPacked& other : out.packed) elements += other.count;
   if (!from.ok() || (packed.bits != 1 && packed.bits != 4) || offset > UINT32_MAX || stride > UINT32_MAX ||
       packed.count > packed_elements_per_frame_max - elements)
     return damaged(section.signal, "an impossible width, place or number of elements");
@@ -248,6 +247,7 @@ Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples&
     if (auto status = read_runs(runs, packed.bits, packed.count, packed.data); !status) return in_section(section.signal, status);
     if (runs.left() > 0) return damaged(section.signal, "runs are left over");
   }
+  elements += packed.count;
   out.packed.push_back(std::move(packed));
   return {};
 }
@@ -277,6 +277,7 @@ Status SampleDecoder::decode(wire::ByteView payload, uint32_t codec, uint64_t sa
   if (!sections) return sections.error();
   out.packed.clear();
   out.sections_skipped = 0;
+  parts_->elements = 0;
   const Section* floats[4] = {};
   for (const Section& section : *sections) {
     if (is_float(section.signal)) {

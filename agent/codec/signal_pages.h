@@ -22,6 +22,11 @@ enum class PageKind : uint8_t {
 constexpr size_t page_samples_min = 64;  // of every page but the last
 constexpr size_t lattices_max = 64;      // of a signal in a frame
 constexpr int grid_scale_max = 126;
+constexpr int grid_scale_min = -127;  // of a page of 2^127 only
+// Of a lattice: far beyond any instrument, and such that no value nor a product of two is a NaN, of which processors differ in
+// bits.
+constexpr double lattice_offset_max = 0x1p53;
+constexpr double lattice_step_max = 0x1p129;
 
 struct LatticeRun {
   uint32_t lattice = 0;  // into SignalPages::lattices

@@ -8,9 +8,6 @@
 namespace joulespool::codec {
 namespace {
 
-// With these no value, and no product of two, is a NaN: processors differ in those that they make.
-constexpr double offset_max = 0x1p53, step_max = 0x1p129;
-
 Error damaged(const char* what) { return {Errc::damaged, what}; }
 
 }  // namespace
@@ -22,7 +19,8 @@ Status SignalReader::read_exceptions(wire::ByteView part, std::span<float> value
   uint64_t end = 0;
   for (SignalPages::Exception& one : pages_.exceptions) {
     const uint64_t gap = from.varint(), count = from.varint();
-    if (gap > values.size() - end || count > values.size() - end - gap) return damaged("an exception lies outside the signal");
+    if (gap > values.size() - end || count == 0 || count > values.size() - end - gap)
+      return damaged("an exception lies outside the signal");
     one.first = static_cast<uint32_t>(end + gap);
     one.count = static_cast<uint32_t>(count);
     end = one.first + count;
@@ -67,7 +65,7 @@ Status SignalReader::read_page(std::span<float> values, size_t first, size_t& co
     if (auto status = read_lattice_runs(page); !status) return status;
   } else if (page.kind == PageKind::grid) {
     scale = heads.zigzag();
-    if (scale > grid_scale_max || scale < -grid_scale_max) return damaged("a page has an impossible scale");
+    if (scale > grid_scale_max || scale < grid_scale_min) return damaged("a page has an impossible scale");
   }
   int32_t* index = index_.data();
   if (auto status = reader_.read(index, count); !status) return status;
@@ -97,7 +95,8 @@ Status SignalReader::read(wire::ByteView data, std::span<float> values, bool kee
   if (lattices > lattices_max) return damaged("too many lattices");
   for (uint64_t at = 0; at < lattices; ++at) {
     const auto offset = std::bit_cast<double>(from.u64()), step = std::bit_cast<double>(from.u64());
-    if (!(std::fabs(offset) <= offset_max && step >= 0 && step <= step_max)) return damaged("an impossible lattice");
+    if (!(std::fabs(offset) <= lattice_offset_max && step >= 0 && step <= lattice_step_max))  // of a NaN, too
+      return damaged("a lattice has an impossible offset or step");
     pages_.lattices.push_back({offset, step});
   }
   const uint64_t exceptions = from.varint();

@@ -43,6 +43,8 @@ Decompressor::Decompressor(Decompressor&&) noexcept = default;
 Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
 
 Status Decompressor::decompress(wire::ByteView frame, std::span<std::byte> out) {
+  if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size())
+    return Error{Errc::damaged, "a compressed part is not one whole zstd frame"};
   if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != out.size())
     return Error{Errc::damaged, "a compressed part does not hold " + std::to_string(out.size()) + " bytes"};
   const size_t size = ZSTD_decompressDCtx(context_->zstd, out.data(), out.size(), frame.data(), frame.size());

@@ -125,6 +125,7 @@ def taken():
     cases.append((b"\1\0\x90\x83\0" + ONES[4:] + TWOS, COUNT))  # a varint with a byte too many
     cases.append((section(1, PAGES, signal_in_pages(b"")) + section(2, RAW, b"") + corrections(0, 2, coded_pages(b"")), 0))
     cases.append((packed(), 0))
+    cases.append((one_page(kind=GRID, scale=-127, base=1), COUNT))  # 2^127
     return cases
 
 
@@ -238,9 +239,25 @@ def refused_sections():
         yield ONES + section(2, SHUFFLED, data)
 
 
+def refused_numbers():
+    """Numbers beyond their width, lattices that could make a NaN, more behind a zstd frame."""
+    pairs, symbols, zeros = page(COUNT, ORDER, head(CENTRE, PAIRS)), {3: bytes(64)}, page(COUNT, ORDER, head(CENTRE, ZEROS))
+    for value in (2**31, -2**31 - 1, 2**32, 2**62):
+        yield with_i(signal_in_pages(pairs, streams=symbols, escapes=escapes((1, value))))
+        yield ONES + TWOS + section(3, CORRECTIONS, b"\2" + varint(1) + part(b"\1" + zigzag(value)))
+    for coefficient in (2**15, -2**15 - 1, 2**16):
+        yield with_i(signal_in_pages(page(COUNT, ORDER, head(LINEAR, ZEROS, coefficients=[coefficient]))))
+    yield with_i(signal_in_pages(zeros, exceptions=[(5, 0, 1)]))
+    for lattice in ((np.nan, 1), (np.inf, 1), (-2.0**54, 1), (0, np.nan), (0, np.inf), (0, -1e-9), (0, 2.0**130)):
+        yield with_i(signal_in_pages(zeros, [lattice]))
+    for more in (zstd(b""), zstd(b"1"), b"\x50\x2A\x4D\x18\0\0\0\0", b"1"):
+        yield ONES + section(2, SHUFFLED, zstd(bytes(400)) + more)
+
+
 def refused():
     cases = [with_i(data) for data in (*refused_pages(), *refused_symbols(), *refused_exceptions())]
-    return [(case, COUNT) for case in (*cases, *refused_power(), *refused_packed(), *refused_sections())]
+    cases += [*refused_power(), *refused_packed(), *refused_sections(), *refused_numbers()]
+    return [(case, COUNT) for case in cases]
 
 
 def damaged_vectors(count):
