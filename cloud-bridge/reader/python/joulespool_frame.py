@@ -1,4 +1,5 @@
-"""Joulespool's frames and payloads: bytes to numpy arrays. Written from agent/wire/FORMAT.md and agent/codec/FORMAT.md.
+"""Joulespool's frames and payloads: bytes to numpy arrays. Written from agent/wire/FORMAT.md and agent/codec/FORMAT.md; codec 2
+is in joulespool_stat.py and joulespool_wave.py.
 
 Users import joulespool_reader, which offers all of this, too.
 """
@@ -12,6 +13,7 @@ import zstandard
 from google.protobuf.message import DecodeError
 
 import joulespool_stat
+import joulespool_wave
 from agent.wire import event_pb2, frame_pb2
 from joulespool_bytes import Damaged
 
@@ -23,8 +25,8 @@ GAP_REASONS = {1: "usb_drop", 2: "overrun", 3: "device_lost", 4: "disk_full", 5:
 PREFIX_BYTES = 16
 HEADER_BYTES_MAX = 16 * 1024
 FRAME_BYTES_MAX = 1024 * 1024 - 1024
-SAMPLES_MAX = 1 << 20
-PACKED_ELEMENTS_MAX = 1 << 24
+SAMPLES_MAX = joulespool_wave.SAMPLES_MAX
+PACKED_ELEMENTS_MAX = joulespool_wave.PACKED_ELEMENTS_MAX
 WINDOWS_MAX = 65536
 LABELS_MAX, LABEL_BYTES_MAX = 32, 128
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
@@ -98,6 +100,22 @@ class Frame:
         return (self.header.device.id, self.header.epoch, self.header.lane, self.header.seq)
 
 
+def keeps_all(h):
+    """Does the payload of lane wave hold every sample?"""
+    return not h.HasField("kept") or h.kept.decimation == h.decimation
+
+
+def kept_samples(h):
+    """(sample_id of the first, ticks from one to the next, how many) of the samples in a payload of lane wave."""
+    if keeps_all(h):
+        return h.sample_id_first, h.decimation, h.samples
+    if h.kept.decimation == 0:
+        return h.sample_id_first, h.decimation, 0
+    factor = h.kept.decimation // h.decimation
+    to_first = -(h.sample_id_first // h.decimation) % factor  # samples
+    return h.sample_id_first + to_first * h.decimation, h.kept.decimation, max(0, -((to_first - h.samples) // factor))
+
+
 def _is_valid(h):
     named = ID.match(h.host) and ID.match(h.device.id)
     numbered = h.lane in LANE_NAMES and h.seq > 0 and h.epoch > 0 and h.codec > 0
@@ -107,7 +125,8 @@ def _is_valid(h):
     counted = (h.valid <= h.samples <= (h.sample_id_end - h.sample_id_first) // h.decimation and h.missing == h.samples - h.valid)
     labelled = len(h.labels) <= LABELS_MAX and all(
         0 < len(label.key.encode()) <= LABEL_BYTES_MAX and len(label.value.encode()) <= LABEL_BYTES_MAX for label in h.labels)
-    return counted and labelled
+    lower_rate = not h.HasField("kept") or h.kept.decimation % h.decimation == 0
+    return counted and labelled and lower_rate and (keeps_all(h) or h.kept.window_ticks > 0)
 
 
 def read_frame(data):
@@ -235,10 +254,7 @@ def read_corrections(section):
 
 def product(i, v):
     """Power as FORMAT.md predicts it."""
-    with np.errstate(all="ignore"):
-        p = (i * v).astype(np.float32)
-    p.view(np.uint32)[np.isnan(p)] = 0x7FC00000
-    return p
+    return joulespool_wave.product(i, v).view(np.float32)
 
 
 Packed = collections.namedtuple("Packed", "signal sample_id stride elements")
@@ -246,7 +262,8 @@ Packed = collections.namedtuple("Packed", "signal sample_id stride elements")
 
 @dataclasses.dataclass
 class WaveFrame:
-    """Samples of one frame; element k has sample_id + k * decimation."""
+    """Samples that one frame holds; element k has sample_id + k * decimation. At a lower rate than the source's there are windows,
+    too: the dict of Device.windows()."""
     header: object
     sample_id: int
     decimation: int
@@ -254,6 +271,7 @@ class WaveFrame:
     v: np.ndarray
     p: np.ndarray
     packed: list
+    windows: object = None
 
 
 def _floats(section):
@@ -269,16 +287,19 @@ def _unpack(section):
     return nibbles[:section.count]
 
 
-def decode_wave(frame):
-    h = frame.header
-    if h.codec != 1:
-        raise Damaged(f"unknown codec {h.codec}")
-    if h.samples > SAMPLES_MAX or h.samples * h.decimation != h.sample_id_end - h.sample_id_first:
-        raise Damaged("its samples do not follow each other without a gap")
+def _decode_samples(h, count, payload):
+    """i, v, p, Packed and windows of codec 2."""
+    wave = joulespool_wave.decode(payload, count)
+    packed = [Packed(one.signal, h.sample_id_first + one.offset, one.stride, one.elements) for one in wave.packed]
+    windows = None if wave.windows is None else joulespool_stat.decode(wave.windows, h.sample_id_first)
+    return wave.i.values, wave.v.values, wave.p_bits.view(np.float32), packed, windows
+
+
+def _decode_samples_codec_1(h, count, payload):
     columns, corrections, packed = {}, None, []
-    for section in read_sections(frame.payload):
+    for section in read_sections(payload):
         if section.signal in (1, 2, 3):
-            if section.bits != 32 or section.count != h.samples:
+            if section.bits != 32 or section.count != count:
                 raise Damaged("a signal does not have as many samples as the frame")
             if section.signal == 3 and section.coding == SPARSE:
                 corrections = read_corrections(section)
@@ -297,7 +318,18 @@ def decode_wave(frame):
         p = product(i, v)
         if corrections is not None:
             p.view(np.uint32)[corrections[0]] ^= corrections[1]
-    return WaveFrame(h, h.sample_id_first, h.decimation, i, v, p, packed)
+    return i, v, p, packed
+
+
+def decode_wave(frame):
+    h = frame.header
+    if h.codec not in (1, 2):
+        raise Damaged(f"unknown codec {h.codec}")
+    sample_id, decimation, count = kept_samples(h)
+    if count > SAMPLES_MAX or h.samples * h.decimation != h.sample_id_end - h.sample_id_first:
+        raise Damaged("its samples do not follow each other without a gap")
+    decode = _decode_samples if h.codec == 2 else _decode_samples_codec_1
+    return WaveFrame(h, sample_id, decimation, *decode(h, count, frame.payload))
 
 
 WINDOW_COLUMNS = {  # signal: (name, bits, numpy type)

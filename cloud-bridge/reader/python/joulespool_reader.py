@@ -21,7 +21,7 @@ import numpy as np
 
 from joulespool_frame import *  # noqa: F401,F403: one module for users
 from joulespool_frame import (EVENT, EXTREMES, GAP_REASONS, LANE_NAMES, STAT, SUMS, WAVE, Damaged, decode_events, decode_stat,
-                              decode_wave, int128, python_ints, read_frame)
+                              decode_wave, halves_of, int128, python_ints, read_frame)
 
 
 # --- devices -----------------------------------------------------------------------------------------------------------------
@@ -184,19 +184,29 @@ def _event_digest(device, epoch):
     return count, digest
 
 
-def _stat_digest(device, epoch):
-    digest, count = hashlib.sha256(), 0
-    layout = np.dtype([(name, "<u8") for name in ("sample_id_first", "sample_id_end", "count", "valid")] +
+class _WindowDigest:
+    """SHA-256 over windows, a row of bytes each."""
+
+    LAYOUT = np.dtype([(name, "<u8") for name in ("sample_id_first", "sample_id_end", "count", "valid")] +
                       [(name, "<u8", 2) for name in SUMS] + [(name, "<f4") for name in EXTREMES])
+
+    def __init__(self):
+        self.digest, self.count = hashlib.sha256(), 0
+
+    def add(self, columns):
+        rows = np.zeros(len(columns["count"]), dtype=self.LAYOUT)
+        for name in self.LAYOUT.names:
+            rows[name] = columns[name]
+        self.digest.update(rows.tobytes())
+        self.count += len(rows)
+
+
+def _stat_digest(device, epoch):
+    digest = _WindowDigest()
     frames = device.sequences[(epoch, STAT)]
     for seq in sorted(frames):
-        columns = decode_stat(frames[seq])
-        rows = np.zeros(len(columns["count"]), dtype=layout)
-        for name in layout.names:
-            rows[name] = columns[name]
-        digest.update(rows.tobytes())
-        count += len(rows)
-    return count, digest
+        digest.add(decode_stat(frames[seq]))
+    return digest.count, digest.digest
 
 
 class _RunDigest:
@@ -225,11 +235,14 @@ def _wave_digests(device, epoch):
         for packed in wave.packed:
             digest = digests.setdefault(f"wave.{packed.signal}", _RunDigest())
             digest.add(axis, packed.sample_id, packed.stride, len(packed.elements), packed.elements.tobytes())
+        if wave.windows is not None:
+            halves = {name: halves_of(wave.windows[name]) for name in SUMS}
+            digests.setdefault("wave.windows", _WindowDigest()).add(wave.windows | halves)
     return {name: (digest.count, digest.digest) for name, digest in digests.items()}
 
 
 def digest_lines(device):
-    """`device epoch lane count sha256`, sorted: one line per sequence, and one per packed signal of lane wave."""
+    """`device epoch lane count sha256`, sorted: one line per sequence, and for lane wave one per packed signal and one for windows."""
     lines = []
     for epoch, lane in device.sequences:
         if lane == WAVE:

@@ -188,3 +188,36 @@ TEST_CASE_TEMPLATE("codec: sections of signals that are not known are skipped an
   CHECK(decoded->sections_skipped == 1);
   CHECK(same_bits(decoded->i, i));
 }
+
+TEST_CASE("codec: windows beside samples, or alone, come back as they are") {
+  SampleEncoder encoder;
+  const Bytes windows = {std::byte{1}, std::byte{0}, std::byte{0xFF}};
+  const std::vector<float> i(10, 1.0F), v(10, 2.0F);
+  const auto both = decode_samples(encoder.encode({i, v, {}, {}, windows}), codec_2, 10);
+  REQUIRE(both.ok());
+  CHECK(both->windows == windows);
+  CHECK(same_bits(both->i, i));
+  CHECK(both->sections_skipped == 0);
+  const Bytes alone = copy(encoder.encode({{}, {}, {}, {}, windows}));
+  CHECK(alone.size() == windows.size() + 3);
+  SampleDecoder decoder;
+  DecodedSamples again = *both;
+  REQUIRE(decoder.decode(alone, codec_2, 0, again).ok());
+  CHECK(again.windows == windows);
+  CHECK((again.i.empty() && again.v.empty() && again.p.empty()));
+  REQUIRE(decoder.decode(encoder.encode({i, v, {}, {}}), codec_2, 10, again).ok());
+  CHECK(again.windows.empty());
+}
+
+TEST_CASE("codec: windows twice, in another coding, or in the place of samples that should be there are refused") {
+  SampleEncoder encoder;
+  const Bytes windows = {std::byte{1}, std::byte{2}};
+  Bytes payload = copy(encoder.encode({{}, {}, {}, {}, windows}));
+  CHECK(decode_samples(payload, codec_2, 1).error().code == Errc::damaged);
+  payload[1] = std::byte{1};
+  CHECK(decode_samples(payload, codec_2, 0).error().code == Errc::damaged);
+  payload[1] = std::byte{0};
+  const Bytes once = payload;
+  payload.insert(payload.end(), once.begin(), once.end());
+  CHECK(decode_samples(payload, codec_2, 0).error().code == Errc::damaged);
+}

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 import joulespool_wave as wave2
 from joulespool_pages import BYTES, CENTRE, DELTA, DELTA2, LINEAR, MEAN8, PAIRS, QUADS, TRIPLES, ZEROS
 from joulespool_wave import ELEMENTS, GRID, IN_PAGES, LATTICE, ORDER, PAGES, RAW, RUNS, SHUFFLED, SPARSE
-from joulespool_frame import EVENT, STAT, SUMS, WAVE, decode_events, decode_stat, decode_wave, python_ints, read_frame
+from joulespool_frame import EVENT, STAT, SUMS, WAVE, decode_events, decode_stat, decode_wave, kept_samples, python_ints, read_frame
 
 VECTORS = pathlib.Path(__file__).resolve().parents[2] / "vectors"
 
@@ -24,12 +24,11 @@ def bits(column) -> list:
     return [f"{value:08x}" for value in column.view("<u4")]
 
 
-def stat_twin(frame) -> dict:
-    columns = decode_stat(frame)
+def windows_twin(columns) -> dict:
     twin = {}
     for name, column in columns.items():
         if name in SUMS:
-            twin[name] = [str(value) for value in python_ints(column)]
+            twin[name] = [str(value) for value in (python_ints(column) if column.ndim == 2 else column)]
         else:
             twin[name] = bits(column) if column.dtype == "float32" else [int(value) for value in column]
     return twin
@@ -40,8 +39,9 @@ def wave_twin(frame) -> dict:
     packed = [{"signal": run.signal, "sample_id": int(run.sample_id), "stride": run.stride,
                "values": "".join(f"{element:x}" for element in run.elements)}
               for run in wave.packed]
-    return {"sample_id": wave.sample_id, "decimation": wave.decimation, "i": bits(wave.i), "v": bits(wave.v), "p": bits(wave.p),
+    twin = {"sample_id": wave.sample_id, "decimation": wave.decimation, "i": bits(wave.i), "v": bits(wave.v), "p": bits(wave.p),
             "packed": packed}
+    return twin if wave.windows is None else twin | {"windows": windows_twin(wave.windows)}
 
 
 def twin_of(data: bytes) -> dict:
@@ -50,7 +50,7 @@ def twin_of(data: bytes) -> dict:
     if frame.header.lane == EVENT:
         payload = [json_format.MessageToDict(event, preserving_proto_field_name=True) for event in decode_events(frame)]
     else:
-        payload = {STAT: stat_twin, WAVE: wave_twin}[frame.header.lane](frame)
+        payload = {STAT: lambda stat: windows_twin(decode_stat(stat)), WAVE: wave_twin}[frame.header.lane](frame)
     return {"header": header, "payload": payload}
 
 
@@ -134,6 +134,8 @@ FEATURES = {
     "packed-elements": codings_of_packed(ELEMENTS, [16, 17, 5]),
     "one-sample": lambda wave: len(wave.i.bits) == 1 and wave.v.bits[0] == 0x7FC00001 and wave.p_bits[0] == 0x7FC00000,
     "no-sample": lambda wave: len(wave.i.bits) == 0,
+    "lower-rate": lambda wave: len(wave.i.bits) == 62 and wave.windows is not None and len(wave.packed) == 1,
+    "windows-only": lambda wave: len(wave.i.bits) == 0 and wave.windows is not None and not wave.packed,
 }
 
 
@@ -144,7 +146,7 @@ class Vectors(unittest.TestCase):
         for path in paths:
             with self.subTest(path.stem):
                 frame = read_frame(path.read_bytes())
-                wave = wave2.decode(frame.payload, frame.header.samples)
+                wave = wave2.decode(frame.payload, kept_samples(frame.header)[2])
                 self.assertTrue(FEATURES[path.stem.removeprefix("wave-codec2-")](wave))
 
     def test_every_frame_decodes_to_its_twin(self):
