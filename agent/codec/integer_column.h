@@ -1,4 +1,4 @@
-// One 64-bit integer per window, coded as its distance from where it is expected. Layout: FORMAT.md, "Integers".
+// One 64-bit integer per window, coded as its distance from where it is expected. Layout: FORMAT-stat.md, section 4.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Unsigned numbers in few bits when most are below some power of two. Layout: FORMAT.md, "Numbers".
+// Unsigned numbers in few bits when most are below some power of two. Layout: FORMAT-stat.md, section 5.
 #pragma once
 
 #include "agent/codec/bit_stream.h"

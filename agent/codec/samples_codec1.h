@@ -1,4 +1,4 @@
-// Samples as codec 1 had them. FORMAT.md.
+// Samples as codec 1 had them. FORMAT-codec1.md.
 #pragma once
 
 #include "agent/codec/samples.h"

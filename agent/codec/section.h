@@ -1,4 +1,4 @@
-// Sections: the parts of a payload, one per signal or column, each with its own length and coding. Layout: FORMAT.md.
+// Sections: the parts of a payload, one per signal or column, each with its own length and coding. Layout: FORMAT-codec1.md.
 #pragma once
 
 #include <cstdint>

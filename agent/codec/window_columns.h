@@ -1,4 +1,4 @@
-// What a window's columns are, and what each is expected to be from those before it. Layout and formulas: FORMAT.md.
+// What a window's columns are, and what each is expected to be from those before it. Layout and formulas: FORMAT-stat.md.
 #pragma once
 
 #include <string_view>

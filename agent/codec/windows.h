@@ -1,4 +1,4 @@
-// The payload of lane `stat`: windows as columns. Layout: FORMAT.md.
+// The payload of lane `stat`: windows as columns. Layout: FORMAT-stat.md.
 #pragma once
 
 #include <memory>
@@ -39,7 +39,7 @@ Result<std::vector<wire::Window>> decode_windows(wire::ByteView payload, uint32_
 // A column of a payload of codec 2, for people.
 struct WindowColumnPart {
   std::string_view name;  // "column" for one that this version does not know
-  uint8_t model = 0;      // FORMAT.md; 0 for an empty one
+  uint8_t model = 0;      // FORMAT-stat.md, section 3; 0 for an empty one
   size_t size_bytes = 0;
 };
 struct WindowPayloadParts {

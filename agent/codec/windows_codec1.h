@@ -1,4 +1,4 @@
-// Lane `stat` as codec 1 coded it: sections of columns. Layout: FORMAT.md.
+// Lane `stat` as codec 1 coded it: sections of columns. Layout: FORMAT-codec1.md.
 #pragma once
 
 #include "agent/base/result.h"
