@@ -29,6 +29,18 @@ def codec_table() -> bool:
     return print_codec_table(json.loads(subprocess.run([build_dir() / "tests" / "codec_bench"], capture_output=True, check=True).stdout))
 
 
+def window_codec_table() -> bool:
+    rows = json.loads(subprocess.run([build_dir() / "tests" / "window_codec_bench"], capture_output=True, check=True).stdout)
+    print("\nwindows of lane stat, frames of 250: bytes and CPU ns per window, one thread")
+    print(f"  {'':<18}{'memcpy':>8} |{'zstd -1':>9}{'ns':>6} |{'codec 1':>9}{'ns':>6} |{'codec 2':>9}{'encode':>8}{'decode':>8} | codec 2 / codec 1")
+    for row in rows:
+        print(f"  {row['model'] + ' ' + row['load']:<18}{row['memcpy_ns']:8.0f} |{row['zstd1_bytes']:9.1f}{row['zstd1_ns']:6.0f} |{row['codec1_bytes']:9.1f}"
+              f"{row['codec1_ns']:6.0f} |{row['bytes']:9.1f}{row['encode_ns']:8.0f}{row['decode_ns']:8.0f} | {row['bytes'] / row['codec1_bytes']:.2f}")
+    means = {name: sum(row[name] for row in rows) / len(rows) for name in ("codec1_bytes", "bytes", "encode_ns", "decode_ns")}
+    print(f"  mean: {means['bytes']:.1f} bytes for {means['codec1_bytes']:.1f} with codec 1, encode {means['encode_ns']:.0f}, decode {means['decode_ns']:.0f} ns")
+    return all(row["decoded"] for row in rows)
+
+
 def signal_table() -> list:
     rows = json.loads(subprocess.run([build_dir() / "tests" / "signal_bench"], capture_output=True, check=True).stdout)
     print("\nsignal path beside the codec: CPU ns per (i, v) sample, one thread")
@@ -135,6 +147,8 @@ def main() -> int:
         print(f"unknown: {' '.join(sorted(unknown))}; there are {', '.join(tables)}", file=sys.stderr)
         return 2
     well = codec_table() if "codec" in wanted else True
+    if "codec" in wanted:
+        well = window_codec_table() and well
     rows = signal_table() if {"signal", "agent"} & set(wanted) else []
     if "signal" in wanted:
         statistics_table()
