@@ -395,7 +395,9 @@ void DevicePipeline::cut_events(const HostTime& now, Cut& cut) {
     cut_event_frame(std::span(events).subspan(at, count), axes[axis], now, cut);
     at += count;
   }
-  if (!cut.frames.empty()) cut.position = spool::DevicePosition{settings_.device, axis_, first_waiting().value_or(ledger_.sample_id_end()), utc_, totals_};
+  if (!cut.frames.empty())
+    cut.position =
+        spool::DevicePosition{settings_.device, axis_, first_waiting().value_or(ledger_.sample_id_end()), utc_, totals_};
   in_flight_.events.insert(in_flight_.events.end(), events.begin(), events.end());
 }
 

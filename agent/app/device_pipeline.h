@@ -36,8 +36,8 @@ struct HostTime {
 };
 
 // One thread. Protocol: add ... add, cut(), then committed() or lost(), add ...
-// A cut ends all lanes at the same sample, so that what a crash takes is the same for all of them. Where the waveform gets a lower
-// rate, that is as far behind the newest sample as its filter reaches.
+// A cut ends all lanes at the same sample, so that what a crash takes is the same for all of them. Where the waveform gets a
+// lower rate, that is as far behind the newest sample as its filter reaches.
 class DevicePipeline {
  public:
   // `stored`: where an earlier run ended.

@@ -20,7 +20,7 @@ struct PipelineSettings {
   uint64_t epoch = 0;
   int64_t window_us = 1000;
   WaveMode wave = WaveMode::off;
-  uint32_t wave_rate_hz = 0;              // of the waveform; 0: the full rate, which devices with less keep in any case
+  uint32_t wave_rate_hz = 0;             // of the waveform; 0: the full rate, which devices with less keep in any case
   uint64_t wave_budget_bytes_per_s = 0;  // of lane wave; 0: none
   size_t frame_size_max_bytes = wire::frame_size_max_default;
   std::vector<wire::Label> labels;

@@ -26,13 +26,13 @@ constexpr uint32_t samples_worth_a_window = 10;
 // Windows beside a waveform are so long that they take a tenth of its bytes at most.
 constexpr uint32_t samples_per_window_min = 10 * samples_worth_a_window;
 
-// One sample of how many is kept for a waveform of rate_hz: 1 if that is 0 (the full rate) or no lower rate at all. Errors: usage,
-// with the rates there are.
+// One sample of how many is kept for a waveform of rate_hz: 1 if that is 0 (the full rate) or no lower rate at all. Errors:
+// usage, with the rates there are.
 Result<uint32_t> kept_factor(double full_rate_hz, uint32_t rate_hz);
 
 // From the finest to the coarsest; never empty. Without a budget there is only one. With one: each lower rate down to
-// budget_rate_min_hz, then windows only, longer and longer; each with the packed signals and without them. Where rate_hz cannot be
-// had of this full rate, it is not looked at. window_s: of lane stat.
+// budget_rate_min_hz, then windows only, longer and longer; each with the packed signals and without them. Where rate_hz cannot
+// be had of this full rate, it is not looked at. window_s: of lane stat.
 std::vector<Rung> resolution_ladder(double full_rate_hz, uint32_t rate_hz, bool has_budget, double window_s);
 
 // So many bytes per second of sample_id time, in the long run and over any few seconds: what was not used up is carried over, but

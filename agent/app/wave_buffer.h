@@ -36,19 +36,19 @@ struct WaveBufferSettings {
   size_t frame_bytes_empty = 0;  // of one with an empty payload
 };
 
-// Holds runs of consecutive samples of one axis and cuts them into payloads that fit a size and a budget. The kept samples are those of
-// a Decimator over the whole run, wherever it was cut.
+// Holds runs of consecutive samples of one axis and cuts them into payloads that fit a size and a budget. The kept samples are
+// those of a Decimator over the whole run, wherever it was cut.
 class WaveBuffer {
  public:
   explicit WaveBuffer(const WaveBufferSettings& settings);
 
   // `skip`: samples at the block's beginning to leave out.
   void add(const OwnedBlock& block, size_t skip);
-  // What lies before this sample_id can be taken now. The rest waits for those that follow it, which a lower rate's filter needs, as
-  // far as it goes on.
+  // What lies before this sample_id can be taken now. The rest waits for those that follow it, which a lower rate's filter needs,
+  // as far as it goes on.
   [[nodiscard]] uint64_t takeable_end() const;
-  // Codes everything before sample_id `end` and hands it over piece by piece. `end` is at most takeable_end(), or `ended`: nothing
-  // follows, anything can be taken.
+  // Codes everything before sample_id `end` and hands it over piece by piece. `end` is at most takeable_end(), or `ended`:
+  // nothing follows, anything can be taken.
   void take(uint64_t end, bool ended, ByteBudget& budget, const std::function<void(const WavePiece&)>& give);
 
  private:
@@ -76,12 +76,12 @@ class WaveBuffer {
 
   WaveBufferSettings settings_;
   ResolutionChooser chooser_;
-  std::map<uint32_t, LowerRate> lower_rates_;  // by factor
+  std::map<uint32_t, LowerRate> lower_rates_;      // by factor
   size_t samples_before_ = 0, samples_after_ = 0;  // that the lower rates need around a piece
   std::deque<Run> runs_;
   uint64_t runs_begun_ = 0;
-  uint64_t expected_ = 0;         // sample_id that would continue the last run
-  codec::SampleEncoder encoder_;  // of all samples; and, because what is learned of the instrument's calibration holds for them alone:
+  uint64_t expected_ = 0;  // sample_id that would continue the last run
+  codec::SampleEncoder encoder_;  // learns the instrument's calibration, which holds for all samples but not for filtered ones
   codec::SampleEncoder lower_rate_encoder_;
   codec::WindowEncoder window_encoder_;
   std::vector<wire::Window> windows_;

@@ -29,13 +29,15 @@ OptionTable make_table() {
       integer("stat.window-us", "us", 1000, 100, 1e6, "Length of a window of lane stat."),
       choice("wave.mode", "off", {"off", "keep", "upload"},
              "The waveform: not stored, kept on this machine while there is room, or uploaded."),
-      integer("wave.rate-hz", "Hz", 0, 0, wave_rate_max_hz,
-              "Rate of the waveform, of 100, 200, 500, ... 1000000; 0: the full rate. Devices with less keep theirs. What is lower "
-              "is filtered, and all lanes of the device come up to 15 samples of it later: 0.12 s at 100 Hz, 1.5 ms at 10 kHz.",
-              check_wave_rate),
-      integer("wave.budget-bytes-per-s", "bytes/s", 0, 0, 1e9,
-              "How much a device's waveform may take; 0: as much as it needs. Each frame then has the finest resolution that fits, "
-              "from all samples down to 1 kHz, and below that statistics only. All lanes of the device come 12 ms later."),
+      integer(
+          "wave.rate-hz", "Hz", 0, 0, wave_rate_max_hz,
+          "Rate of the waveform, of 100, 200, 500, ... 1000000; 0: the full rate. Devices with less keep theirs. What is lower "
+          "is filtered, and all lanes of the device come up to 15 samples of it later: 0.12 s at 100 Hz, 1.5 ms at 10 kHz.",
+          check_wave_rate),
+      integer(
+          "wave.budget-bytes-per-s", "bytes/s", 0, 0, 1e9,
+          "How much a device's waveform may take; 0: as much as it needs. Each frame then has the finest resolution that fits, "
+          "from all samples down to 1 kHz, and below that statistics only. All lanes of the device come 12 ms later."),
       integer("capture.ring-ms", "ms", 2000, 100, 60000,
               "How much of a device's samples may wait in memory for the writer. What does not fit is an overrun gap."),
       integer(

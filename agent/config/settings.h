@@ -47,9 +47,9 @@ struct Settings {
   size_t frame_size_max_bytes = 0;
   int64_t stat_window_us = 0;
   WaveMode wave_mode = WaveMode::off;
-  uint32_t wave_rate_hz = 0;              // 0: the full rate
+  uint32_t wave_rate_hz = 0;             // 0: the full rate
   uint64_t wave_budget_bytes_per_s = 0;  // of each device; 0: none
-  int64_t capture_ring_ms = 0;  // between a source and the writer
+  int64_t capture_ring_ms = 0;           // between a source and the writer
   int64_t capture_clock_tolerance_us = 0;
   double capture_cross_check_ppm = 0;  // 0: off
   struct {

@@ -13,8 +13,8 @@ Result<PiecewiseDecimator> PiecewiseDecimator::make(uint32_t factor, Instruction
   return PiecewiseDecimator(std::move(*decimator));
 }
 
-// Where a decimator must begin so that the outputs from `first` on are those of one that began with the run. What is missing counts
-// as the last valid sample before it, so that is looked for, as far back as it counts.
+// Where a decimator must begin so that the outputs from `first` on are those of one that began with the run. What is missing
+// counts as the last valid sample before it, so that is looked for, as far back as it counts.
 size_t PiecewiseDecimator::begin_for(const GrowingRun& run, size_t first) const {
   const size_t seen = first - std::min(first, samples_after());
   const size_t limit = first - std::min(first, samples_before());
@@ -44,8 +44,9 @@ void PiecewiseDecimator::forget_before(uint64_t sample_id) {
 std::span<const float> PiecewiseDecimator::outputs(const GrowingRun& run, size_t first, size_t count) {
   const uint64_t first_id = run.sample_id + first * run.decimation;
   const uint64_t end_id = first_id + count * run.decimation;
-  const bool goes_on = begun_ && run_ == run.id &&
-                       (finished_ || (next_in_ >= run.sample_id && next_in_ >= run.sample_id + begin_for(run, first) * run.decimation));
+  const bool goes_on =
+      begun_ && run_ == run.id &&
+      (finished_ || (next_in_ >= run.sample_id && next_in_ >= run.sample_id + begin_for(run, first) * run.decimation));
   if (!goes_on) begin(run, first);
   const size_t known = std::min(run.samples.size(), first + count + samples_after());
   assert(run.ended || known == first + count + samples_after());

@@ -14,8 +14,8 @@ struct GrowingRun {
   bool ended = false;              // nothing follows
 };
 
-// The outputs of pieces of a run, as one Decimator over the whole run gives them, bit for bit: where pieces begin and end, and which
-// of them are asked for, changes nothing. Pieces that follow each other cost no sample twice. One thread.
+// The outputs of pieces of a run, as one Decimator over the whole run gives them, bit for bit: where pieces begin and end, and
+// which of them are asked for, changes nothing. Pieces that follow each other cost no sample twice. One thread.
 class PiecewiseDecimator {
  public:
   // Errors: as Decimator::make().
@@ -38,8 +38,8 @@ class PiecewiseDecimator {
   Decimator decimator_;
   bool begun_ = false, finished_ = false;
   uint64_t run_ = 0;
-  uint64_t next_in_ = 0;       // sample_id of the next sample to add
-  uint64_t first_out_ = 0;     // sample_id of outputs_[0]
+  uint64_t next_in_ = 0;    // sample_id of the next sample to add
+  uint64_t first_out_ = 0;  // sample_id of outputs_[0]
   uint64_t ticks_per_out_ = 1;
   std::vector<float> outputs_;  // from the last piece on
 };

@@ -53,8 +53,8 @@ struct FrameHeader {
 };
 
 // Where the samples stand that the payload of a frame of lane wave holds: element k of i and v has the sample_id
-// sample_id_first + k * decimation. With a lower rate these are the samples whose number, sample_id / axis.decimation rounded down,
-// is a multiple of kept.decimation / axis.decimation: their places do not depend on where frames begin.
+// sample_id_first + k * decimation. With a lower rate these are the samples whose number, sample_id / axis.decimation rounded
+// down, is a multiple of kept.decimation / axis.decimation: their places do not depend on where frames begin.
 struct KeptSamples {
   uint64_t sample_id_first = 0;
   uint32_t decimation = 1;

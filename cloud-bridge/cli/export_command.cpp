@@ -41,7 +41,8 @@ class CsvExport {
     const auto slice = series_.samples(frame);
     if (!slice) return slice.error();
     for (size_t k = 0; k < slice->i.size(); ++k)
-      codec::append_sample_row(rows_, frame.header, slice->sample_id + k * slice->decimation, slice->i[k], slice->v[k], slice->p[k]);
+      codec::append_sample_row(rows_, frame.header, slice->sample_id + k * slice->decimation, slice->i[k], slice->v[k],
+                               slice->p[k]);
     return {};
   }
 

@@ -251,12 +251,14 @@ void check_life(const app::PipelineSettings& with, uint32_t seed, std::map<uint3
   for (const auto& span : seen.waves.intervals()) CHECK(seen.windows.missing(span.first, span.end).empty());
   IntervalSet everything = seen.waves;
   for (const auto& gap : seen.gaps.intervals()) CHECK(everything.insert(gap.first, gap.end) == 0);
-  CHECK(everything.missing(std::min(seen.waves.intervals().front().first, seen.gaps.intervals().front().first), life.tick).empty());
+  CHECK(
+      everything.missing(std::min(seen.waves.intervals().front().first, seen.gaps.intervals().front().first), life.tick).empty());
   for (const auto& [ticks, frames] : seen.frames_by_decimation) decimations[ticks] += frames;
 }
 
 // Frames of `seconds` of noise and sleep, a cut every 0.25 s.
-Store lived(const app::PipelineSettings& with, double seconds, std::vector<app::OwnedBlock::Packed> (*packed)(uint64_t) = nullptr) {
+Store lived(const app::PipelineSettings& with, double seconds,
+            std::vector<app::OwnedBlock::Packed> (*packed)(uint64_t) = nullptr) {
   Store store;
   DevicePipeline pipeline(with, store.position, store.next);
   constexpr size_t per_block = 50'000;

@@ -137,7 +137,8 @@ TEST_CASE("resolution: a device whose rate has no such lower rate is refused bef
   loaded = config::load_settings(sources);
   REQUIRE(loaded.ok());
   const std::string problem = app::check_sources(loaded->settings).error().message;
-  CHECK(problem.starts_with("flag --device: wave.rate-hz = 2000: no waveform of 2000 samples per second from 5000: there are 1000"));
+  CHECK(problem.starts_with(
+      "flag --device: wave.rate-hz = 2000: no waveform of 2000 samples per second from 5000: there are 1000"));
 }
 
 TEST_CASE("resolution: without a budget there is one, with one they go from all samples to a window a second") {

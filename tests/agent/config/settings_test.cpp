@@ -269,9 +269,10 @@ TEST_CASE("settings: a waveform's rate and its budget") {
 
 TEST_CASE("settings: a budget for waveforms must leave room for a frame with each commit") {
   CHECK(load_settings(sources({{"wave.budget-bytes-per-s", "2560"}})).ok());
-  CHECK(problems(sources({{"wave.budget-bytes-per-s", "2559"}})) ==
-        "flag --wave.budget-bytes-per-s: wave.budget-bytes-per-s = 2559: must be at least 2560 with spool.commit-window-ms = 250, "
-        "because each commit makes a frame of up to 640 bytes at the coarsest resolution");
+  CHECK(
+      problems(sources({{"wave.budget-bytes-per-s", "2559"}})) ==
+      "flag --wave.budget-bytes-per-s: wave.budget-bytes-per-s = 2559: must be at least 2560 with spool.commit-window-ms = 250, "
+      "because each commit makes a frame of up to 640 bytes at the coarsest resolution");
   CHECK(problems(sources({{"wave.budget-bytes-per-s", "60000"}, {"spool.commit-window-ms", "10"}})).find("at least 64000") !=
         std::string::npos);
   CHECK(problems(sources({{"wave.budget-bytes-per-s", "2600"}, {"labels", "run=" + std::string(100, 'x')}}))

@@ -83,7 +83,8 @@ TEST_CASE("piecewise decimation: any pieces of a growing run, asked for or left 
         const uint64_t first_id = sample_id + first * decimation;
         for (size_t again = random() % 3; again > 0; --again) {  // a shorter piece first, as when a frame was too large
           const size_t shorter = 1 + random() % size;
-          REQUIRE(same_bits(by->outputs(run, first - dropped, shorter), expected.part(first_id, first_id + shorter * decimation)));
+          REQUIRE(
+              same_bits(by->outputs(run, first - dropped, shorter), expected.part(first_id, first_id + shorter * decimation)));
         }
         if (random() % 4 != 0)
           REQUIRE(same_bits(by->outputs(run, first - dropped, size), expected.part(first_id, first_id + size * decimation)));

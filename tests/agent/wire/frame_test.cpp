@@ -258,9 +258,15 @@ TEST_CASE("frame: a header that contradicts itself is refused") {
       [](FrameHeader& h) {
         h.labels = {{"k", std::string(label_bytes_max + 1, 'v')}};
       },
-      [](FrameHeader& h) { h.kept = Resolution{3, 2000, 0, false}; },   // no multiple of the decimation
-      [](FrameHeader& h) { h.kept = Resolution{20, 0, 0, false}; },     // fewer samples, and no windows
-      [](FrameHeader& h) { h.kept = Resolution{0, 0, 1000, false}; },   // nothing at all
+      [](FrameHeader& h) {
+        h.kept = Resolution{3, 2000, 0, false};
+      },  // no multiple of the decimation
+      [](FrameHeader& h) {
+        h.kept = Resolution{20, 0, 0, false};
+      },  // fewer samples, and no windows
+      [](FrameHeader& h) {
+        h.kept = Resolution{0, 0, 1000, false};
+      },  // nothing at all
   };
   for (const Change change : changes) {
     CAPTURE(&change - changes);
