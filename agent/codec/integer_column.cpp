@@ -9,9 +9,9 @@
 namespace joulespool::codec {
 namespace {
 
-constexpr size_t dictionary_max = 64;  // entries; a longer table costs more than it saves
+constexpr size_t dictionary_max = 64;     // entries; a longer table costs more than it saves
 constexpr size_t all_different_max = 24;  // so many values, and none twice: no table will do
-constexpr size_t lengths = 65;         // of a number in bits: 0 to 64
+constexpr size_t lengths = 65;            // of a number in bits: 0 to 64
 
 uint64_t zigzag(uint64_t difference) { return (difference << 1) ^ (0 - (difference >> 63)); }
 uint64_t unzigzag(uint64_t number) { return (number >> 1) ^ (0 - (number & 1)); }
@@ -25,7 +25,9 @@ int64_t proportional(int64_t value, uint64_t to, uint64_t from) {
   return static_cast<int64_t>(quotient - (product < 0 && quotient * from != product ? 1 : 0));
 }
 
-uint64_t distance(int64_t value, int64_t expected) { return zigzag(static_cast<uint64_t>(value) - static_cast<uint64_t>(expected)); }
+uint64_t distance(int64_t value, int64_t expected) {
+  return zigzag(static_cast<uint64_t>(value) - static_cast<uint64_t>(expected));
+}
 
 unsigned groups_of(const WindowContext& context, uint8_t model) {
   return (model & model_by_state) != 0 ? context.state_count : 1;
@@ -112,7 +114,8 @@ Error damaged(std::string_view what) { return {Errc::damaged, std::string(what)}
 
 void IntegerWriter::begin(const WindowContext& context) {
   context_ = context;
-  uniform_ = std::all_of(context.valid.begin(), context.valid.end(), [&](uint64_t valid) { return valid == context.valid_usual; });
+  uniform_ =
+      std::all_of(context.valid.begin(), context.valid.end(), [&](uint64_t valid) { return valid == context.valid_usual; });
   std::array<size_t, window_states_max> sizes{}, seen{};
   for (const uint8_t state : context.states) ++sizes[state];
   for (Sample& sample : samples_) sample.size = 0;
@@ -192,8 +195,8 @@ bool IntegerWriter::find_entries(std::span<const int64_t> values) {
   return true;
 }
 
-// From the lengths of differences between neighbours of a state: there is no centre to look for. A number of some length takes a bit
-// and a half more, most often.
+// From the lengths of differences between neighbours of a state: there is no centre to look for. A number of some length takes a
+// bit and a half more, most often.
 uint64_t IntegerWriter::estimate_half_bits(std::span<const int64_t> values, bool by_state) const {
   std::array<int64_t, window_states_max> last;
   last.fill(values.front());
@@ -303,7 +306,8 @@ Status read_integers(ByteReader& from, uint8_t model, const WindowContext& conte
   if (!from.ok()) return damaged("cut off");
   const Expectation expected{context, model, scaled, centres.data()};
   std::vector<uint64_t> distances(values.size());
-  if (!read_numbers(from, distances, [&](size_t at) { return ks[expected.by_state() ? context.states[at] : 0]; })) return damaged("numbers that are cut off");
+  if (!read_numbers(from, distances, [&](size_t at) { return ks[expected.by_state() ? context.states[at] : 0]; }))
+    return damaged("numbers that are cut off");
   for (size_t at = 0; at < values.size(); ++at)
     values[at] = static_cast<int64_t>(static_cast<uint64_t>(expected.of(values, at)) + unzigzag(distances[at]));
   if (entries.empty()) return {};

@@ -9,8 +9,8 @@ namespace joulespool::codec {
 constexpr uint8_t k_none = 255;  // all of these numbers are 0, and take no bits
 constexpr uint8_t k_max = 63;
 
-// A number in two parts: a class in unary, and bits that tell where it is within the class. Classes 0 to 3 are 2^k wide each; from
-// there on each class is as wide as all before it.
+// A number in two parts: a class in unary, and bits that tell where it is within the class. Classes 0 to 3 are 2^k wide each;
+// from there on each class is as wide as all before it.
 struct NumberCode {
   unsigned class_of;
   unsigned bits;

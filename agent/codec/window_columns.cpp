@@ -39,7 +39,7 @@ int64_t wrapping_subtract(int64_t a, int64_t b) {
 }  // namespace
 
 std::string_view to_string(WindowColumn column) {
-  constexpr std::string_view names[window_column_count] = {"state", "length", "sample_id_first", "count", "valid", "i_sum",
+  constexpr std::string_view names[window_column_count] = {"state", "length", "sample_id_first", "count",  "valid", "i_sum",
                                                            "v_sum", "i2_sum", "p_sum",           "v2_sum", "i_min", "i_max",
                                                            "v_min", "v_max",  "p_min",           "p_max"};
   return names[static_cast<size_t>(column)];

@@ -61,7 +61,8 @@ unsigned WindowStates::find(std::span<const int64_t> levels, std::vector<uint8_t
   std::sort(lowest.begin(), lowest.begin() + count);
   states.resize(levels.size());
   for (size_t at = 0; at < levels.size(); ++at)
-    states[at] = static_cast<uint8_t>(std::upper_bound(lowest.begin() + 1, lowest.begin() + count, levels[at]) - lowest.begin() - 1);
+    states[at] =
+        static_cast<uint8_t>(std::upper_bound(lowest.begin() + 1, lowest.begin() + count, levels[at]) - lowest.begin() - 1);
   return count;
 }
 

@@ -16,7 +16,7 @@ class WindowStates {
  private:
   struct Segment {  // of sorted_
     size_t first = 0, end = 0;
-    size_t cut = 0;   // where it would best be divided
+    size_t cut = 0;    // where it would best be divided
     int64_t gain = 0;  // in bits / 256
   };
   [[nodiscard]] int64_t cost(size_t first, size_t end) const;

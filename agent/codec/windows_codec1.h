@@ -40,9 +40,9 @@ struct Codec1ExtremeColumn {
   Codec1Column id;
   float wire::Window::*member;
 };
-constexpr Codec1ExtremeColumn codec1_extremes[] = {
-    {column_i_min, &wire::Window::i_min}, {column_i_max, &wire::Window::i_max}, {column_v_min, &wire::Window::v_min},
-    {column_v_max, &wire::Window::v_max}, {column_p_min, &wire::Window::p_min}, {column_p_max, &wire::Window::p_max}};
+constexpr Codec1ExtremeColumn codec1_extremes[] = {{column_i_min, &wire::Window::i_min}, {column_i_max, &wire::Window::i_max},
+                                                   {column_v_min, &wire::Window::v_min}, {column_v_max, &wire::Window::v_max},
+                                                   {column_p_min, &wire::Window::p_min}, {column_p_max, &wire::Window::p_max}};
 
 // Errors: damaged (with the column and the reason).
 Result<std::vector<wire::Window>> decode_windows_codec1(wire::ByteView payload, uint64_t sample_id_first);

@@ -58,9 +58,8 @@ nlohmann::json measure(const std::string& model, const std::string& load) {
     std::memcpy(copied.data(), frame.data(), frame.size_bytes());
     return frame.size_bytes();
   });
-  const Cost zstd = cost_of(windows, [&](auto frame) {
-    return ZSTD_compress(packed.data(), packed.size(), frame.data(), frame.size_bytes(), 1);
-  });
+  const Cost zstd = cost_of(
+      windows, [&](auto frame) { return ZSTD_compress(packed.data(), packed.size(), frame.data(), frame.size_bytes(), 1); });
   const Cost codec1 = cost_of(windows, [&](auto frame) { return before.encode(frame, frame[0].sample_id_first).size(); });
   const Cost codec2 = cost_of(windows, [&](auto frame) { return encoder.encode(frame, frame[0].sample_id_first).size(); });
   std::vector<wire::Bytes> payloads;
@@ -76,9 +75,18 @@ nlohmann::json measure(const std::string& model, const std::string& load) {
     well = well && decoded.ok() && std::equal(frame.begin(), frame.end(), decoded->begin(), decoded->end());
     return payloads[at++].size();
   });
-  return {{"model", model},           {"load", load},           {"raw_bytes", copy.bytes},    {"memcpy_ns", copy.ns},
-          {"zstd1_bytes", zstd.bytes}, {"zstd1_ns", zstd.ns},    {"codec1_bytes", codec1.bytes}, {"codec1_ns", codec1.ns},
-          {"bytes", codec2.bytes},     {"encode_ns", codec2.ns}, {"decode_ns", decode.ns},    {"decoded", well}};
+  return {{"model", model},
+          {"load", load},
+          {"raw_bytes", copy.bytes},
+          {"memcpy_ns", copy.ns},
+          {"zstd1_bytes", zstd.bytes},
+          {"zstd1_ns", zstd.ns},
+          {"codec1_bytes", codec1.bytes},
+          {"codec1_ns", codec1.ns},
+          {"bytes", codec2.bytes},
+          {"encode_ns", codec2.ns},
+          {"decode_ns", decode.ns},
+          {"decoded", well}};
 }
 
 }  // namespace

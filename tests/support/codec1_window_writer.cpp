@@ -11,7 +11,8 @@ using wire::Window;
 
 // Writes get(window) of every window as a column. Little-endian like every machine we run on.
 template <class Value, class Get>
-void add_column(codec::SectionWriter& sections, wire::Bytes& scratch, codec::Codec1Column id, std::span<const Window> windows, Get get) {
+void add_column(codec::SectionWriter& sections, wire::Bytes& scratch, codec::Codec1Column id, std::span<const Window> windows,
+                Get get) {
   scratch.resize(windows.size() * sizeof(Value));
   for (size_t at = 0; at < windows.size(); ++at) {
     const Value value = get(windows[at]);

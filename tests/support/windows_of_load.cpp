@@ -104,8 +104,8 @@ std::vector<Window> spoilt_windows(std::mt19937_64& random, std::vector<Window> 
 
 bool same_windows(const std::vector<Window>& a, const std::vector<Window>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Window& x, const Window& y) {
-    const bool places = x.sample_id_first == y.sample_id_first && x.sample_id_end == y.sample_id_end && x.count == y.count &&
-                        x.valid == y.valid;
+    const bool places =
+        x.sample_id_first == y.sample_id_first && x.sample_id_end == y.sample_id_end && x.count == y.count && x.valid == y.valid;
     const bool same_sums = std::all_of(std::begin(sums), std::end(sums), [&](auto sum) { return x.*sum == y.*sum; });
     return places && same_sums && std::all_of(std::begin(extremes), std::end(extremes), [&](auto extreme) {
              return std::bit_cast<uint32_t>(x.*extreme) == std::bit_cast<uint32_t>(y.*extreme);

@@ -77,10 +77,10 @@ TEST_CASE("number code: numbers that are cut off, or of a class that does not ex
   };
   CHECK_FALSE(refused({1}, 0));
   CHECK(refused({}, 0));
-  CHECK(refused({0, 0}, 0));                                   // no 1 at all
-  CHECK(refused({1}, 4));                                      // no bits after the class
-  CHECK(refused({0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0}, 0));     // class 66
-  CHECK(refused({0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 63));    // class 5 of k = 63 would have 66 bits
+  CHECK(refused({0, 0}, 0));                                 // no 1 at all
+  CHECK(refused({1}, 4));                                    // no bits after the class
+  CHECK(refused({0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0}, 0));   // class 66
+  CHECK(refused({0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 63));  // class 5 of k = 63 would have 66 bits
 }
 
 TEST_CASE("integer column: any integers come back, in any model") {

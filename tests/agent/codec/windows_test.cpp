@@ -154,8 +154,8 @@ TEST_CASE("codec: windows that are cut off anywhere are refused, with the reason
 
 TEST_CASE("codec: windows with a flipped bit are refused or read as some windows, and never a crash") {
   std::mt19937_64 random(4);
-  for (const auto& windows :
-       {test::windows_of({"js110", "cpu", 0.05}), test::windows_of({"js220", "sleep-ble", 0.05}), test::nasty_windows(random, 12)}) {
+  for (const auto& windows : {test::windows_of({"js110", "cpu", 0.05}), test::windows_of({"js220", "sleep-ble", 0.05}),
+                              test::nasty_windows(random, 12)}) {
     const Bytes payload = encoded(windows, 0);
     size_t refused = 0;
     for (size_t bit = 0; bit < payload.size() * 8; ++bit) {
@@ -171,7 +171,9 @@ TEST_CASE("codec: windows with a flipped bit are refused or read as some windows
 }
 
 TEST_CASE("codec: what claims to be windows is refused for what is wrong with it") {
-  const auto with = [](const std::vector<int>& head, const std::vector<int>& columns) { return reason(payload_of({head, columns})); };
+  const auto with = [](const std::vector<int>& head, const std::vector<int>& columns) {
+    return reason(payload_of({head, columns}));
+  };
   const auto length = [&](std::vector<int> body) {
     std::vector<int> columns = {0, static_cast<int>(body.size())};
     columns.insert(columns.end(), body.begin(), body.end());

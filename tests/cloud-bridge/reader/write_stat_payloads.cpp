@@ -28,9 +28,11 @@ void write_frame(const std::string& path, const std::vector<Window>& windows, ui
   for (const std::byte byte : encoder.encode(windows, sample_id_first)) append(payload, byte);
   append(expected, sample_id_first);
   for (const Window& window : windows) {
-    for (const uint64_t value : {window.sample_id_first, window.sample_id_end, window.count, window.valid}) append(expected, value);
+    for (const uint64_t value : {window.sample_id_first, window.sample_id_end, window.count, window.valid})
+      append(expected, value);
     for (const int128 sum : {window.i_sum, window.v_sum, window.i2_sum, window.p_sum, window.v2_sum}) append(expected, sum);
-    for (float Window::*extreme : {&Window::i_min, &Window::i_max, &Window::v_min, &Window::v_max, &Window::p_min, &Window::p_max})
+    for (float Window::*extreme :
+         {&Window::i_min, &Window::i_max, &Window::v_min, &Window::v_max, &Window::p_min, &Window::p_max})
       append(expected, window.*extreme);
   }
 }

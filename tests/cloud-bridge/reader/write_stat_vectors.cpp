@@ -80,7 +80,8 @@ Windows odd_extremes() {
 
 Windows gaps() {
   Windows windows = windows_of({"js220", "sleep-ble", 0.09});
-  windows.front() = window_of(windows.front().sample_id_first + 600, 2, std::vector<float>(700, 1e-6F), std::vector<float>(700, 3.3F));
+  windows.front() =
+      window_of(windows.front().sample_id_first + 600, 2, std::vector<float>(700, 1e-6F), std::vector<float>(700, 3.3F));
   windows[10] = window_of(windows[10].sample_id_first, 2, std::vector<float>(300, 2e-6F), std::vector<float>(300, 3.25F));
   windows[11].count -= 5;
   windows[11].valid -= 7;
@@ -108,9 +109,18 @@ Windows anything() {
 
 const std::map<std::string, std::function<Windows()>> vectors = {
     {"constant", constant},
-    {"noise", [] { return part(windows_of({"js220", "constant", 0.12}), 7, 100); }},
-    {"quiet", [] { return part(windows_of({"js220", "sleep-ble", 0.2}), 100, 90); }},
-    {"states", [] { return part(windows_of({"js220", "cpu", 0.2}), 3, 190); }},
+    {"noise",
+     [] {
+       return part(windows_of({"js220", "constant", 0.12}), 7, 100);
+     }},
+    {"quiet",
+     [] {
+       return part(windows_of({"js220", "sleep-ble", 0.2}), 100, 90);
+     }},
+    {"states",
+     [] {
+       return part(windows_of({"js220", "cpu", 0.2}), 3, 190);
+     }},
     {"tables", tables},
     {"previous", drift},
     {"wide", wide},
@@ -118,8 +128,14 @@ const std::map<std::string, std::function<Windows()>> vectors = {
     {"gaps", gaps},
     {"all-missing", all_missing},
     {"anything", anything},
-    {"long-windows", [] { return windows_of({"js110", "ranges", 4, 0, 500'000}); }},
-    {"one-window", [] { return part(windows_of({"js110", "sleep-ble", 0.02}), 4, 1); }},
+    {"long-windows",
+     [] {
+       return windows_of({"js110", "ranges", 4, 0, 500'000});
+     }},
+    {"one-window",
+     [] {
+       return part(windows_of({"js110", "sleep-ble", 0.02}), 4, 1);
+     }},
 };
 
 void write(const std::string& path, wire::ByteView frame) {
