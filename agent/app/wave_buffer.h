@@ -80,7 +80,7 @@ class WaveBuffer {
   size_t samples_before_ = 0, samples_after_ = 0;  // that the lower rates need around a piece
   std::deque<Run> runs_;
   uint64_t runs_begun_ = 0;
-  uint64_t expected_ = 0;  // sample_id that would continue the last run
+  uint64_t expected_ = 0;         // sample_id that would continue the last run
   codec::SampleEncoder encoder_;  // learns the instrument's calibration, which holds for all samples but not for filtered ones
   codec::SampleEncoder lower_rate_encoder_;
   codec::WindowEncoder window_encoder_;
