@@ -14,6 +14,7 @@ constexpr size_t rare_per = 20'000;
 constexpr size_t values_max = 100'000;
 
 bool gives_back_half(const Lattice& lattice, std::span<const float> values) {
+  if (!is_visible(lattice, values)) return false;
   const auto is_on = [&](float value) {
     const double index = std::nearbyint(static_cast<double>(value) / lattice.step - lattice.offset);
     return static_cast<float>((index + lattice.offset) * lattice.step) == value;

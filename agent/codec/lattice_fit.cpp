@@ -114,6 +114,12 @@ std::optional<Lattice> fit_lattice(std::span<const float> values) {
   return lattice;
 }
 
+bool is_visible(const Lattice& lattice, std::span<const float> values) {
+  const double largest = lattice.step * (1 << 23) / ulps_per_step_min;
+  return std::all_of(values.begin(), values.end(),
+                     [&](float value) { return !(std::fabs(static_cast<double>(value)) > largest); });
+}
+
 void DistinctValues::clear(size_t values) {
   slots_.assign(std::bit_ceil(2 * std::min(values, distinct_max) + 16), {});
   distinct_ = 0;

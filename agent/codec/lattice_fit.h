@@ -20,6 +20,10 @@ namespace joulespool::codec {
 // intervals together is a concave function of the step, and the step where it is largest is taken.
 std::optional<Lattice> fit_lattice(std::span<const float> values);
 
+// Is the lattice coarser than the values' own steps? A much finer one gives every float back and says nothing. `values`: some of
+// them.
+bool is_visible(const Lattice& lattice, std::span<const float> values);
+
 // Distinct finite values of a signal with their counts; ascending. Keeps its memory.
 class DistinctValues {
  public:

@@ -32,6 +32,10 @@ class PowerWriter {
   explicit PowerWriter(const Kernels& kernels);
   // Looks for the prediction that misses least.
   void code(const PowerInput& input);
+  // Current or voltage is not stored as pages after all: the prediction has only their values.
+  void do_without_lattices(const PowerInput& input) {
+    if (model_ == PowerModel::lattice_product) predict(input, PowerModel::product);
+  }
   // Is power the float32 product everywhere? Then there is no section.
   [[nodiscard]] bool is_product() const { return missed_ == 0 && model_ == PowerModel::product; }
   // Samples that the prediction misses.

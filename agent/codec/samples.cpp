@@ -74,21 +74,28 @@ struct SampleEncoder::Parts {
     out.varint(data.size());
     out.bytes(data);
   }
-  void add_floats(uint8_t signal, SignalWriter& writer, std::span<const float> values);
+  // A range signal that has one element a sample.
+  struct RangeRuns {
+    const PackedSignal* packed = nullptr;  // nullptr: there is none
+    std::vector<ElementRun> runs;
+    [[nodiscard]] Ranges ranges() const { return packed == nullptr ? Ranges{} : Ranges(runs); }
+  };
+  FloatCoding add_floats(uint8_t signal, SignalWriter& writer, std::span<const float> values);
   void add_power(std::span<const float> values);
-  void add_packed(const PackedSignal& packed, const std::vector<ElementRun>* known_runs);
-  Ranges ranges_of(uint8_t signal, const SampleRun& run, std::vector<ElementRun>& runs);
+  void add_packed(const PackedSignal& packed);
+  static void find_ranges(uint8_t signal, const SampleRun& run, RangeRuns& found);
 
   const Kernels& kernels;
   SignalWriter i, v, p;
   PowerWriter power;
   Compressor compressor;
   ByteWriter out, section, corrections, other, scratch;
-  std::vector<ElementRun> i_runs, v_runs, packed_runs;
+  RangeRuns i_range, v_range;
+  std::vector<ElementRun> packed_runs;
 };
 
 // Takes the smaller of pages, shuffled bytes and the values as they are. Pages lose only where they found no structure.
-void SampleEncoder::Parts::add_floats(uint8_t signal, SignalWriter& writer, std::span<const float> values) {
+FloatCoding SampleEncoder::Parts::add_floats(uint8_t signal, SignalWriter& writer, std::span<const float> values) {
   const wire::ByteView raw = std::as_bytes(values);
   section.clear();
   writer.finish(section, compressor);
@@ -109,6 +116,7 @@ void SampleEncoder::Parts::add_floats(uint8_t signal, SignalWriter& writer, std:
     }
   }
   add_section(signal, static_cast<uint8_t>(coding), best);
+  return coding;
 }
 
 void SampleEncoder::Parts::add_power(std::span<const float> values) {
@@ -129,17 +137,15 @@ void SampleEncoder::Parts::add_power(std::span<const float> values) {
   add_section(signal_power, static_cast<uint8_t>(FloatCoding::corrections), section.view());
 }
 
-// The runs of a range signal that has one element a sample.
-Ranges SampleEncoder::Parts::ranges_of(uint8_t signal, const SampleRun& run, std::vector<ElementRun>& runs) {
+void SampleEncoder::Parts::find_ranges(uint8_t signal, const SampleRun& run, RangeRuns& found) {
+  found.packed = nullptr;
   for (const PackedSignal& packed : run.packed)
-    if (packed.signal == signal && packed.bits == 4 && packed.offset == 0 && packed.count == run.i.size() &&
-        find_runs(packed.data, packed.bits, packed.count, packed.count / 16 + 1, runs))
-      return runs;
-  runs.clear();
-  return {};
+    if (found.packed == nullptr && packed.signal == signal && packed.bits == 4 && packed.offset == 0 &&
+        packed.count == run.i.size() && find_runs(packed.data, packed.bits, packed.count, packed.count / 16 + 1, found.runs))
+      found.packed = &packed;
 }
 
-void SampleEncoder::Parts::add_packed(const PackedSignal& packed, const std::vector<ElementRun>* known_runs) {
+void SampleEncoder::Parts::add_packed(const PackedSignal& packed) {
   section.clear();
   section.u8(packed.bits);
   section.varint(packed.offset);
@@ -147,11 +153,14 @@ void SampleEncoder::Parts::add_packed(const PackedSignal& packed, const std::vec
   section.varint(packed.count);
   // A run takes 1 byte or more (4 bits: 2): not tried further once they take half of what the elements do.
   const size_t runs_max = packed.data.size() / (packed.bits == 4 ? 4 : 2) + 1;
-  const bool as_runs = known_runs != nullptr || find_runs(packed.data, packed.bits, packed.count, runs_max, packed_runs);
+  const std::vector<ElementRun>* runs = &packed == i_range.packed   ? &i_range.runs
+                                        : &packed == v_range.packed ? &v_range.runs
+                                                                    : nullptr;
+  if (runs == nullptr && find_runs(packed.data, packed.bits, packed.count, runs_max, packed_runs)) runs = &packed_runs;
   other.clear();
-  if (as_runs) write_runs(other, packed.bits, known_runs != nullptr ? *known_runs : packed_runs);
-  put_part(section, as_runs ? other.view() : packed.data, compressor, scratch);
-  add_section(packed.signal, static_cast<uint8_t>(as_runs ? PackedCoding::runs : PackedCoding::elements), section.view());
+  if (runs != nullptr) write_runs(other, packed.bits, *runs);
+  put_part(section, runs != nullptr ? other.view() : packed.data, compressor, scratch);
+  add_section(packed.signal, static_cast<uint8_t>(runs != nullptr ? PackedCoding::runs : PackedCoding::elements), section.view());
 }
 
 SampleEncoder::SampleEncoder(InstructionSet set) : parts_(std::make_unique<Parts>(set)) {}
@@ -162,22 +171,21 @@ SampleEncoder& SampleEncoder::operator=(SampleEncoder&&) noexcept = default;
 wire::ByteView SampleEncoder::encode(const SampleRun& run) {
   Parts& to = *parts_;
   to.out.clear();
-  const Ranges i_ranges = to.ranges_of(signal_current_range, run, to.i_runs);
-  const Ranges v_ranges = to.ranges_of(signal_voltage_range, run, to.v_runs);
+  Parts::find_ranges(signal_current_range, run, to.i_range);
+  Parts::find_ranges(signal_voltage_range, run, to.v_range);
   const bool with_power = !run.p.empty();
-  to.i.code(run.i, i_ranges, with_power);
-  to.v.code(run.v, v_ranges, with_power);
-  if (with_power) to.power.code({run.i, run.v, run.p, to.i, to.v});
+  to.i.code(run.i, to.i_range.ranges(), with_power);
+  to.v.code(run.v, to.v_range.ranges(), with_power);
+  const PowerInput power{run.i, run.v, run.p, to.i, to.v};
+  if (with_power) to.power.code(power);
+  bool in_pages = true;
   if (!run.i.empty()) {
-    to.add_floats(signal_current, to.i, run.i);
-    to.add_floats(signal_voltage, to.v, run.v);
+    in_pages = to.add_floats(signal_current, to.i, run.i) == FloatCoding::pages;
+    in_pages = to.add_floats(signal_voltage, to.v, run.v) == FloatCoding::pages && in_pages;
   }
+  if (with_power && !in_pages) to.power.do_without_lattices(power);
   if (with_power) to.add_power(run.p);
-  for (const PackedSignal& packed : run.packed) {
-    const bool is_i = packed.signal == signal_current_range && !i_ranges.empty();
-    const bool is_v = packed.signal == signal_voltage_range && !v_ranges.empty();
-    to.add_packed(packed, is_i ? &to.i_runs : is_v ? &to.v_runs : nullptr);
-  }
+  for (const PackedSignal& packed : run.packed) to.add_packed(packed);
   if (!run.windows.empty()) to.add_section(signal_windows, 0, run.windows);
   return to.out.view();
 }

@@ -95,8 +95,9 @@ void SignalWriter::mark_wrong() {
 // lattice).
 size_t SignalWriter::convert_run(std::span<const float> values, uint8_t range, int32_t* index) {
   const size_t at = static_cast<size_t>(index - writer_.integers());
+  constexpr size_t looked_at = 32;
   const Lattice* lattice = book_.of(range);
-  if (lattice == nullptr) {
+  if (lattice == nullptr || !is_visible(*lattice, values.first(std::min(looked_at, values.size())))) {
     mark_wrong();
     std::fill_n(wrong_.begin() + static_cast<std::ptrdiff_t>(at), values.size(), uint8_t{1});
     std::fill_n(index, values.size(), 0);

@@ -1,6 +1,7 @@
 // Takes the input of a fuzz target apart: what a frame's header would say stands in front of the payload.
 #pragma once
 
+#include <algorithm>
 #include "agent/wire/types.h"
 
 namespace joulespool::fuzz {
@@ -23,13 +24,13 @@ class FuzzInput {
 
 // The other way round: `value` in `width` bytes, then the payload.
 inline wire::Bytes fuzz_input(uint64_t value, size_t width, wire::ByteView payload) {
-  wire::Bytes input(width);
+  wire::Bytes input(width + payload.size());
   for (size_t k = 0; k < width; ++k) input[k] = static_cast<std::byte>(value >> (8 * k));
-  input.insert(input.end(), payload.begin(), payload.end());
+  std::copy(payload.begin(), payload.end(), input.begin() + static_cast<std::ptrdiff_t>(width));
   return input;
 }
 
-constexpr size_t sample_count_width = 3;     // FrameHeader::samples before a payload of samples
+constexpr size_t sample_count_width = 3;     // wire::kept_samples(header).count before a payload of samples
 constexpr size_t sample_id_first_width = 8;  // FrameHeader::sample_id_first before a payload of windows
 
 }  // namespace joulespool::fuzz
