@@ -32,8 +32,8 @@ size_t mutate_half(wire::Bytes& input, size_t size_max, unsigned choice) {
   wire::Bytes head(input.begin(), border);
   wire::Bytes rest(border, input.end());
   const size_t room = size_max - std::min(size_max, input.size());
-  if (choice % 2 == 0 && head_size > 0) mutate(head, head_size + room);
-  else if (choice % 4 < 2 || !fuzz::change_compressed(rest, choice / 4, mutate)) mutate(rest, rest.size() + room);
+  if (choice / 2 % target().head_one_in == 0 && head_size > 0) mutate(head, head_size + room);
+  else if (choice % 2 == 0 || !fuzz::change_compressed(rest, choice / 64, mutate)) mutate(rest, rest.size() + room);
   input = head;
   input.insert(input.end(), rest.begin(), rest.end());
   return head.size();

@@ -15,6 +15,7 @@ void check_header(const FrameHeader& header) {
   require(header.axis.decimation > 0 && header.axis.counter_rate_hz > 0, "frame: there is a rate");
   require(header.valid <= header.samples, "frame: no more valid samples than samples");
   require(header.samples <= header.sample_id_end - header.sample_id_first, "frame: no more samples than ticks");
+  require(wire::kept_samples(header).count <= header.samples, "frame: no more samples kept than there were");
   require(header.labels.size() <= wire::labels_max, "frame: no more labels than allowed");
   for (const wire::Label& label : header.labels)
     require(std::max(label.key.size(), label.value.size()) <= wire::label_bytes_max, "frame: no label longer than allowed");
@@ -41,7 +42,7 @@ bool payload_decodes(const wire::Frame& frame) {
   switch (header.lane) {
     case wire::Lane::event: return run_event(frame.payload);
     case wire::Lane::stat: return decodes_as_windows(frame.payload, header.codec, header.sample_id_first);
-    case wire::Lane::wave: return decodes_as_samples(frame.payload, header.codec, header.samples);
+    case wire::Lane::wave: return decodes_as_samples(frame.payload, header.codec, wire::kept_samples(header).count);
   }
   require(false, "frame: the lane is one of the three");
   return false;

@@ -11,13 +11,12 @@ namespace {
 
 bool is_trap(const wire::Event& event) {
   const auto* gap = std::get_if<wire::Gap>(&event);
-  return gap != nullptr && gap->open_ended && gap->reason == wire::GapReason::rejected && gap->frames &&
+  return gap != nullptr && gap->reason == wire::GapReason::usb_drop && gap->lane && gap->frames &&
          gap->frames->first > gap->frames->last;
 }
 
 bool is_trap(const wire::AckEntry& entry) {
-  return entry.sequence.lane == wire::Lane::wave && entry.rejected.size() > 1 && entry.rejected[0].seq == entry.rejected[1].seq &&
-         !entry.stored.empty();
+  return entry.sequence.lane == wire::Lane::wave && entry.rejected.size() > 1 && entry.rejected[0].seq == entry.rejected[1].seq;
 }
 
 }  // namespace

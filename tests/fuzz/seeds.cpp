@@ -102,7 +102,7 @@ void add_acks(std::vector<Seed>& seeds) {
   const wire::FrameSequence wave{"js110-000456", 0xE2, wire::Lane::wave};
   seeds.push_back({"ack", "empty", wire::write_ack({})});
   seeds.push_back({"ack", "ranges", wire::write_ack({{stat, {{1, 5}, {7, 7}}, {}}})});
-  seeds.push_back({"ack", "rejected", wire::write_ack({{stat, {{1, 5}}, {}}, {wave, {}, {{9, "header"}, {300, "larger than a record"}}}})});
+  seeds.push_back({"ack", "rejected", wire::write_ack({{stat, {{1, 5}}, {}}, {wave, {}, {{9, "header"}, {300, "larger than a record"}, {301, "device"}}}})});
 }
 
 // The payload, with what its decoder needs of the header in front.
@@ -110,7 +110,7 @@ Bytes payload_input(const wire::FrameHeader& header, ByteView payload) {
   switch (header.lane) {
     case wire::Lane::event: break;
     case wire::Lane::stat: return fuzz_input(header.sample_id_first, sample_id_first_width, payload);
-    case wire::Lane::wave: return fuzz_input(header.samples, sample_count_width, payload);
+    case wire::Lane::wave: return fuzz_input(wire::kept_samples(header).count, sample_count_width, payload);
   }
   return {payload.begin(), payload.end()};
 }
@@ -180,7 +180,7 @@ std::vector<Seed> make_seeds(const std::filesystem::path& golden) {
     if (frame == nullptr) continue;
     add_seeds(named.name, *frame, seeds);
     Bytes payload;
-    if (frame->header.lane != wire::Lane::event && frame->header.codec == codec::codec_2)
+    if (frame->header.lane != wire::Lane::event && frame->header.codec == codec::codec_2 && frame->header.keeps_all())
       add_seeds(named.name + "-codec1", in_codec1(*frame, payload), seeds);
   }
   add_acks(seeds);

@@ -18,15 +18,15 @@ size_t first(wire::ByteView input) {
 }
 
 constexpr Target all[] = {
-    {"frame", run_frame, frame_head, repair_frame},
-    {"sections", run_sections, first<0>, nullptr},
-    {"samples_1", of_codec<run_samples, 1>, first<sample_count_width>, nullptr},
-    {"samples_2", of_codec<run_samples, 2>, first<sample_count_width>, nullptr},
-    {"pages", run_pages, first<sample_count_width>, nullptr},
-    {"windows_1", of_codec<run_windows, 1>, first<sample_id_first_width>, nullptr},
-    {"windows_2", of_codec<run_windows, 2>, first<sample_id_first_width>, nullptr},
-    {"event", run_event, first<0>, nullptr},
-    {"ack", run_ack, first<0>, nullptr},
+    {"frame", run_frame, frame_head, 2, repair_frame},
+    {"sections", run_sections, first<0>, 1, nullptr},
+    {"samples_1", of_codec<run_samples, 1>, first<sample_count_width>, 32, nullptr},
+    {"samples_2", of_codec<run_samples, 2>, first<sample_count_width>, 32, nullptr},
+    {"pages", run_pages, first<sample_count_width>, 32, nullptr},
+    {"windows_1", of_codec<run_windows, 1>, first<sample_id_first_width>, 8, nullptr},
+    {"windows_2", of_codec<run_windows, 2>, first<sample_id_first_width>, 8, nullptr},
+    {"event", run_event, first<0>, 1, nullptr},
+    {"ack", run_ack, first<0>, 1, nullptr},
 };
 
 }  // namespace

@@ -12,8 +12,9 @@ namespace joulespool::fuzz {
 struct Target {
   std::string_view name;              // of programs, folders of inputs and tests
   bool (*run)(wire::ByteView input);  // is it accepted? Ends the program where a property does not hold
-  // How many bytes of the input are its head (header, counts): half of all changes are made there, however small it is.
+  // How many bytes of the input are its head (header, counts); one of head_one_in changes is made there, however small it is.
   size_t (*head)(wire::ByteView input);
+  unsigned head_one_in;
   // Makes sizes and checksum right again, after a change that left a head of that size; null: there are none.
   void (*repair)(wire::Bytes& input, size_t head);
 };
