@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
   const std::string_view work = argc > 2 ? argv[1] : "";
   const int frames = argc > 2 ? std::atoi(argv[2]) : 0;
   const InstructionSet set = set_named(argc > 3 ? argv[3] : "baseline");
-  const test::IntegerSignal signal = test::lattice_signal(frame_samples, 1);
+  const test::IntegerSignal signal = test::lattice_signal(frame_samples, 1, frame_samples);
   if (work == "encode") return encode(signal, frames, set) ? 0 : 1;
   if (work == "decode") return decode(signal, frames, set) ? 0 : 1;
   if (work == "windows") return windows(signal, frames, set) ? 0 : 1;

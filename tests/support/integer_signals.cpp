@@ -15,7 +15,6 @@ struct Calibration {
 };
 constexpr Calibration current_ranges[] = {{-431.25, 1.19e-3 / 16384}, {-17.6875, 3.6041e-5}, {212.875, 7.7123456789e-9}};
 constexpr Calibration voltage_range = {-1024.0625, 1.0371e-3};
-constexpr size_t range_samples = 3000;
 
 double value_of(int64_t code, const Calibration& calibration) {
   return (static_cast<double>(code) + calibration.offset) * calibration.gain;
@@ -48,7 +47,7 @@ int64_t IntegerMix::noise(int64_t width) {
   return sum - 2 * width;
 }
 
-IntegerSignal lattice_signal(size_t count, uint64_t seed) {
+IntegerSignal lattice_signal(size_t count, uint64_t seed, size_t range_samples) {
   IntegerMix mix(seed);
   IntegerSignal signal;
   for (size_t at = 0; at < count; ++at) {

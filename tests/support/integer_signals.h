@@ -32,8 +32,8 @@ struct IntegerSignal {
 };
 
 // Codes of a 14-bit converter through (float)((code + offset) * gain) in float64. The code of i rests, steps, ramps and has
-// noise; every few thousand samples another range with its own calibration. p: the float32 of the float64 product.
-IntegerSignal lattice_signal(size_t count, uint64_t seed);
+// noise; every range_samples another range with its own calibration. p: the float32 of the float64 product.
+IntegerSignal lattice_signal(size_t count, uint64_t seed, size_t range_samples = 3000);
 // Multiples of 2^-31, as the JS220 filters them: noise about a slow wave.
 IntegerSignal grid_signal(size_t count, uint64_t seed);
 // Any bit pattern.
