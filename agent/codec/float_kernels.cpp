@@ -75,6 +75,21 @@ void product(const float* __restrict i, const float* __restrict v, float* __rest
   }
 }
 
+size_t product_misses(const float* __restrict i, const float* __restrict v, const float* __restrict p, size_t count) {
+  constexpr size_t block = 4096;
+  size_t missed = 0;
+  for (size_t first = 0; first < count; first += block) {
+    const size_t end = first + block < count ? first + block : count;
+    int32_t some = 0;
+    for (size_t at = first; at < end; ++at) {
+      const int32_t is_nan = static_cast<int32_t>(bits_of(p[at]) & 0x7FFFFFFF) > static_cast<int32_t>(not_finite) ? 1 : 0;
+      some += (bits_of(i[at] * v[at]) != bits_of(p[at]) ? 1 : 0) | is_nan;
+    }
+    missed += static_cast<size_t>(some);
+  }
+  return missed;
+}
+
 void lattice_product(const int32_t* __restrict i, Lattice of_i, const int32_t* __restrict v, Lattice of_v, float* __restrict p,
                      size_t count) {
   for (size_t at = 0; at < count; ++at)
@@ -98,6 +113,23 @@ size_t difference(const float* __restrict a, const float* __restrict b, int32_t*
   return unlike;
 }
 
+size_t unlike(const float* __restrict a, const float* __restrict b, uint8_t* __restrict mark, size_t count) {
+  constexpr size_t block = 4096;
+  size_t numbers = 0;
+  for (size_t first = 0; first < count; first += block) {
+    const size_t end = first + block < count ? first + block : count;
+    int32_t some = 0;
+    for (size_t at = first; at < end; ++at) {
+      const int32_t differs = bits_of(a[at]) != bits_of(b[at]) ? 1 : 0;
+      const int32_t is_number = static_cast<int32_t>(bits_of(b[at]) & 0x7FFFFFFF) > static_cast<int32_t>(not_finite) ? 0 : 1;
+      mark[at] = static_cast<uint8_t>(differs);
+      some += differs & is_number;
+    }
+    numbers += static_cast<size_t>(some);
+  }
+  return numbers;
+}
+
 void shuffle(const uint32_t* __restrict elements, size_t count, uint8_t* __restrict planes) {
   for (size_t plane = 0; plane < 4; ++plane)
     for (size_t at = 0; at < count; ++at) planes[plane * count + at] = static_cast<uint8_t>(elements[at] >> (8 * plane));
@@ -112,7 +144,8 @@ void unshuffle(const uint8_t* __restrict planes, size_t count, uint32_t* __restr
 }  // namespace
 
 extern const FloatKernels float_kernels;
-const FloatKernels float_kernels{magnitude,   lattice_index, lattice_value,   grid_index, grid_value, order_index, order_value,
-                                 shift_right, product,       lattice_product, difference, shuffle,    unshuffle};
+const FloatKernels float_kernels{magnitude,       lattice_index, lattice_value, grid_index, grid_value,
+                                 order_index,     order_value,   shift_right,   product,    product_misses,
+                                 lattice_product, difference,    unlike,        shuffle,    unshuffle};
 
 }  // namespace joulespool::codec::JOULESPOOL_KERNELS

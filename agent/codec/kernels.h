@@ -57,10 +57,15 @@ struct FloatKernels {
   void (*shift_right)(int32_t* index, size_t count, unsigned bits);
   // p[k] = float32 product, a NaN as 0x7FC00000.
   void (*product)(const float* i, const float* v, float* p, size_t count);
+  // At how many samples p is not the float32 product, bit for bit. A NaN counts, because processors differ in those that they
+  // make.
+  size_t (*product_misses)(const float* i, const float* v, const float* p, size_t count);
   // p[k] = (float)(((ki + oi) * gi) * ((kv + ov) * gv)) in float64.
   void (*lattice_product)(const int32_t* i, Lattice of_i, const int32_t* v, Lattice of_v, float* p, size_t count);
   // difference[k] = bits of a - bits of b. Returns how many are not 0.
   size_t (*difference)(const float* a, const float* b, int32_t* difference, size_t count);
+  // mark[k] = 1 where the bit patterns differ, else 0. Returns at how many of these b is not a NaN.
+  size_t (*unlike)(const float* a, const float* b, uint8_t* mark, size_t count);
   void (*shuffle)(const uint32_t* elements, size_t count, uint8_t* planes);
   void (*unshuffle)(const uint8_t* planes, size_t count, uint32_t* elements);
 };

@@ -7,7 +7,8 @@
 namespace joulespool::codec {
 namespace {
 
-constexpr unsigned pause_max = 64;  // frames
+constexpr unsigned pause_min = 4, pause_max = 256;  // frames
+constexpr unsigned pause_growth = 4;
 // A driver's interpolation puts values between the codes; each comes once, a code comes again and again.
 constexpr size_t rare_per = 20'000;
 // More than any converter's codes: what grows beyond is of several lives of an instrument.
@@ -80,11 +81,11 @@ bool LatticeBook::fit(uint8_t range, std::span<const std::span<const float>> val
   if (entry.tried) return false;
   entry.tried = true;
   if (fit(entry, values)) {
-    entry.next_pause = 1;
+    entry.next_pause = pause_min;
     return true;
   }
   entry.pause = entry.next_pause;
-  entry.next_pause = std::min(pause_max, 2 * entry.next_pause);
+  entry.next_pause = std::min(pause_max, pause_growth * entry.next_pause);
   return false;
 }
 

@@ -19,7 +19,7 @@ class LatticeBook {
   // nullptr: none known.
   [[nodiscard]] const Lattice* of(uint8_t range) const;
   // The range has no lattice, or values that are not on it. `values` is given in pieces, because the range comes and goes.
-  // True: the lattice is new or has changed. At most once a frame and range, with pauses that double after each failure.
+  // True: the lattice is new or has changed. At most once a frame and range, with pauses that grow with each failure.
   bool fit(uint8_t range, std::span<const std::span<const float>> values);
   [[nodiscard]] bool may_fit(uint8_t range) const { return !entries_[range].tried; }
   // A better one for the same values.
@@ -34,7 +34,7 @@ class LatticeBook {
     std::optional<Lattice> lattice;
     std::vector<float> values;  // that it was fitted to: a drift shows some codes now and others later
     unsigned pause = 0;         // frames to wait before the next attempt
-    unsigned next_pause = 1;
+    unsigned next_pause = 4;
     bool tried = false;  // in this frame
   };
   bool fit(Entry& entry, std::span<const std::span<const float>> values);

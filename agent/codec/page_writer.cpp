@@ -117,6 +117,14 @@ void PageWriter::set_history(int32_t value) { std::fill_n(integers_.begin(), pre
 
 void PageWriter::try_linear(size_t count, int32_t first, Choice& best) {
   if (best.cost < linear_worth || count < linear_count_min || best.predictor == Predictor::centre) return;
+  if (last_.predictor == Predictor::linear) {  // the coefficients of the page before may do
+    const Choice again{Predictor::linear, first, kernels_.cost(Predictor::linear, integers(), count, first, last_.linear),
+                       last_.linear};
+    if (again.cost < last_.cost + linear_clearly && again.cost < best.cost - linear_clearly) {
+      best = again;
+      return;
+    }
+  }
   if (linear_pause_ > 0) {
     --linear_pause_;
     return;
@@ -166,7 +174,7 @@ SymbolClass PageWriter::classify(size_t count, const Choice& choice) const {
 }
 
 unsigned PageWriter::choose_shift(size_t count, const Choice& choice) {
-  constexpr float like_before = 1.0F / 16;
+  constexpr float like_before = 1.0F / 8;
   constexpr size_t chunk = 64, stride = 512;
   if (choice.cost < 3.2F) return 0;
   if (choice.predictor == last_.predictor && std::fabs(choice.cost - last_.cost) < like_before) return last_shift_;

@@ -125,6 +125,9 @@ void PowerWriter::code(const PowerInput& input) {
   const auto good = [&] { return missed_ <= input.p.size() / good_per; };
   const bool lattices = !input.i_writer.pages().lattices.empty() && !input.v_writer.pages().lattices.empty();
   if (!lattices || model_ == PowerModel::product) {
+    missed_ = kernels_.product_misses(input.i.data(), input.v.data(), input.p.data(), input.p.size());
+    model_ = PowerModel::product;
+    if (missed_ == 0) return;
     predict(input, PowerModel::product);
     if (!lattices || missed_ == 0) return;
   }

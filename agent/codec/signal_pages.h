@@ -99,7 +99,8 @@ class SignalWriter {
   SignalPages pages_;
   std::vector<SignalPages::Page> cuts_;
   std::vector<uint8_t> wrong_;  // of the page's values: 1 where the index does not give it back
-  std::vector<float> finite_;   // a page without what is not finite; or as another lattice gives it back
+  std::vector<float> finite_;   // a page without what is not finite
+  std::vector<float> back_;     // a page as its indices give it back
   std::vector<int32_t> order_;
   std::vector<float> missed_;     // by another lattice
   std::vector<ElementRun> runs_;  // of the page at hand, by range

@@ -17,7 +17,6 @@ constexpr size_t cut_before = 64;
 constexpr size_t fit_worth = 16;
 
 uint32_t bits_of(float value) { return std::bit_cast<uint32_t>(value); }
-bool is_nan(float value) { return (bits_of(value) & 0x7FFFFFFF) > infinity_bits; }
 
 }  // namespace
 
@@ -30,7 +29,7 @@ void SignalPages::clear() {
 }
 
 SignalWriter::SignalWriter(const Kernels& kernels)
-    : kernels_(kernels), writer_(kernels), wrong_(page_samples_max), finite_(page_samples_max) {}
+    : kernels_(kernels), writer_(kernels), wrong_(page_samples_max), finite_(page_samples_max), back_(page_samples_max) {}
 
 void SignalWriter::cut(size_t count, Ranges ranges) {
   cuts_.clear();
@@ -108,13 +107,8 @@ size_t SignalWriter::convert_run(std::span<const float> values, uint8_t range, i
     return 0;
   }
   mark_wrong();
-  size_t wrong = 0;
-  for (size_t k = 0; k < values.size(); ++k) {
-    const auto back = static_cast<float>((static_cast<double>(index[k]) + lattice->offset) * lattice->step);
-    wrong_[at + k] = bits_of(back) != bits_of(values[k]) ? 1 : 0;
-    wrong += wrong_[at + k] != 0 && !is_nan(values[k]) ? 1U : 0U;
-  }
-  return wrong;
+  kernels_.lattice_value(index, back_.data(), values.size(), *lattice);
+  return kernels_.unlike(back_.data(), values.data(), wrong_.data() + at, values.size());
 }
 
 // The page's part of the ranges, positions from its first sample on.
@@ -184,21 +178,22 @@ bool SignalWriter::convert_grid(std::span<const float> values, const SignalPages
     magnitude = kernels_.magnitude(of_page.data(), of_page.size());
   }
   const auto most = std::bit_cast<float>(magnitude);
-  const int scale = most == 0 ? 0 : std::min(30 - std::ilogb(most), grid_scale_max);
+  const int finest = most == 0 ? 0 : std::min(30 - std::ilogb(most), grid_scale_max);
   uint32_t used = 0;
-  const bool inexact = kernels_.grid_index(of_page.data(), writer_.integers(), of_page.size(), std::ldexp(1.0F, scale),
-                                           std::ldexp(1.0F, -scale), &used) != 0;
+  const auto is_inexact = [&](int scale) {
+    return kernels_.grid_index(of_page.data(), writer_.integers(), of_page.size(), std::ldexp(1.0F, scale),
+                               std::ldexp(1.0F, -scale), &used) != 0;
+  };
+  int scale = grid_scale_;  // mostly that of the page before
+  bool inexact = scale > finest || most == 0 || is_inexact(scale);
+  if (inexact) inexact = is_inexact(scale = finest);
   size_t wrong = 0;
   if (!finite || inexact) {
     mark_wrong();
-    const float inverse = std::ldexp(1.0F, -scale);
+    kernels_.grid_value(writer_.integers(), back_.data(), page.count, std::ldexp(1.0F, -scale));
+    wrong = kernels_.unlike(back_.data(), values.data() + page.first, wrong_.data(), page.count);
     used = 0;
-    for (size_t at = 0; at < page.count; ++at) {
-      const float value = values[page.first + at];
-      wrong_[at] = bits_of(static_cast<float>(writer_.integers()[at]) * inverse) != bits_of(value) ? 1 : 0;
-      if (wrong_[at] == 0) used |= static_cast<uint32_t>(writer_.integers()[at]);
-      else wrong += is_nan(value) ? 0U : 1U;
-    }
+    for (size_t at = 0; at < page.count; ++at) used |= wrong_[at] == 0 ? static_cast<uint32_t>(writer_.integers()[at]) : 0;
   }
   if (wrong > page.count / 16) return false;
   const auto unused = static_cast<unsigned>(used == 0 ? 0 : std::countr_zero(used));
@@ -223,21 +218,23 @@ bool SignalWriter::is_shorter_by_order(std::span<const float> values, const Sign
 
 // Replaces the indices of wrong values by those before them, and remembers the values.
 void SignalWriter::add_exceptions(std::span<const float> values, uint32_t first) {
+  const auto marks = std::span(wrong_).first(values.size());
+  const auto find = [&](size_t from, uint8_t mark) {
+    return static_cast<size_t>(std::find(marks.begin() + static_cast<std::ptrdiff_t>(from), marks.end(), mark) - marks.begin());
+  };
   int32_t* index = writer_.integers();
-  size_t good = 0;
-  while (good < values.size() && wrong_[good] != 0) ++good;
-  int32_t last = good < values.size() ? index[good] : 0;
-  for (size_t at = 0; at < values.size(); ++at) {
-    if (wrong_[at] == 0) {
-      last = index[at];
-      continue;
+  auto& all = pages_.exceptions;
+  for (size_t at = find(0, 1); at < values.size();) {
+    const size_t end = find(at, 0);
+    const int32_t last = at > 0 ? index[at - 1] : end < values.size() ? index[end] : 0;
+    for (; at < end; ++at) {
+      index[at] = last;
+      const uint32_t bits = bits_of(values[at]);
+      const auto position = first + static_cast<uint32_t>(at);
+      if (!all.empty() && all.back().bits == bits && all.back().first + all.back().count == position) ++all.back().count;
+      else all.push_back({position, 1, bits});
     }
-    index[at] = last;
-    const uint32_t bits = bits_of(values[at]);
-    const auto position = first + static_cast<uint32_t>(at);
-    auto& all = pages_.exceptions;
-    if (!all.empty() && all.back().bits == bits && all.back().first + all.back().count == position) ++all.back().count;
-    else all.push_back({position, 1, bits});
+    at = find(end, 1);
   }
 }
 
@@ -310,9 +307,9 @@ bool SignalWriter::gives_back(uint32_t id, const Lattice& lattice, std::span<con
     for (size_t run = 0; run < page.runs; ++run) {
       const LatticeRun& of = pages_.runs[page.first_run + run];
       if (of.lattice == id) {
-        kernels_.lattice_value(pages_.index.data() + at, finite_.data(), of.count, lattice);
+        kernels_.lattice_value(pages_.index.data() + at, back_.data(), of.count, lattice);
         for (size_t k = 0; k < of.count && missed_.size() < missed_max; ++k)
-          if (bits_of(finite_[k]) != bits_of(values[at + k]) && !is_exception(at + k)) missed_.push_back(values[at + k]);
+          if (bits_of(back_[k]) != bits_of(values[at + k]) && !is_exception(at + k)) missed_.push_back(values[at + k]);
       }
       at += of.count;
     }

@@ -93,28 +93,33 @@ void from_pairs(const uint8_t* symbols, size_t count, int32_t* residual) { from_
 void from_triples(const uint8_t* symbols, size_t count, int32_t* residual) { from_digits<6, 3>(symbols, count, residual); }
 void from_quads(const uint8_t* symbols, size_t count, int32_t* residual) { from_digits<4, 4>(symbols, count, residual); }
 
-void chunk_spread(const int32_t* __restrict residual, size_t count, uint32_t* __restrict outside) {
-  int32_t bits = 0, quads = 0, triples = 0, pairs = 0;
-  for (size_t at = 0; at < count; ++at) {
-    const int32_t r = folded(residual[at]);
-    bits |= residual[at];
-    quads -= r > 1 ? -1 : 0;
-    triples -= r > 2 ? -1 : 0;
-    pairs -= r > 7 ? -1 : 0;
-  }
+// How many of a chunk are above `limit`.
+uint32_t count_above(const int32_t* __restrict numbers, int32_t limit) {
+  int32_t above = 0;
+  for (size_t at = 0; at < cost_chunk; ++at) above += numbers[at] > limit ? 1 : 0;
+  return wrapped(above);
+}
+
+void chunk_spread(const int32_t* __restrict residual, uint32_t* __restrict outside) {
+  int32_t magnitude[cost_chunk];
+  for (size_t at = 0; at < cost_chunk; ++at) magnitude[at] = folded(residual[at]);
+  int32_t bits = 0;
+  for (size_t at = 0; at < cost_chunk; ++at) bits |= residual[at];
   outside[0] |= wrapped(bits);
-  outside[1] += wrapped(quads);
-  outside[2] += wrapped(triples);
-  outside[3] += wrapped(pairs);
+  outside[1] += count_above(magnitude, 1);
+  outside[2] += count_above(magnitude, 2);
+  outside[3] += count_above(magnitude, 7);
 }
 
 size_t spread(const int32_t* __restrict residual, size_t count, uint32_t* __restrict outside) {
   size_t seen = 0;
   for (size_t k = 0; k < 4; ++k) outside[k] = 0;
   for (size_t at = 0; at + cost_chunk <= count; at += chunk_stride(count), seen += cost_chunk)
-    chunk_spread(residual + at, cost_chunk, outside);
+    chunk_spread(residual + at, outside);
   if (seen > 0) return seen;
-  chunk_spread(residual, count, outside);
+  int32_t rest[cost_chunk] = {};  // zeros are inside of everything
+  for (size_t at = 0; at < count; ++at) rest[at] = residual[at];
+  chunk_spread(rest, outside);
   return count;
 }
 
