@@ -95,7 +95,8 @@ TEST_CASE("bytes: varints of more than 64 bits are refused, for good") {
 }
 
 TEST_CASE("bytes: a number that does not fit its type fails, and reads as 0") {
-  for (const int64_t number : {int64_t{0}, int64_t{-1}, int64_t{127}, int64_t{-128}, int64_t{128}, int64_t{-129}, INT64_MAX, INT64_MIN}) {
+  for (const int64_t number :
+       {int64_t{0}, int64_t{-1}, int64_t{127}, int64_t{-128}, int64_t{128}, int64_t{-129}, INT64_MAX, INT64_MIN}) {
     CAPTURE(number);
     ByteWriter out;
     out.zigzag(number);

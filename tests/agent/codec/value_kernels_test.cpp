@@ -161,6 +161,32 @@ TEST_CASE("kernels: the order of floats, magnitudes, shifts, differences and shu
     }
 }
 
+TEST_CASE("kernels: what is unlike is marked alike, and NaNs are not counted") {
+  NastyNumbers nasty(joulespool::test::first_seed());
+  for (const size_t length : kernel_lengths(beyond_a_page))
+    for (unsigned kind = 0; kind < NastyNumbers::float_kinds; ++kind) {
+      const std::vector<float> b = nasty.floats(length, kind);
+      std::vector<float> a = nasty.floats(length, kind);
+      for (size_t at = 0; at < length; ++at)
+        if (nasty.below(3) > 0) a[at] = b[at];
+      const Guarded<float> guarded_a(a), guarded_b(b);
+      CAPTURE(length);
+      CAPTURE(kind);
+      check_alike([&](const Kernels& of, Trace& trace) {
+        Guarded<uint8_t> marks(length);
+        size_t numbers = 0;
+        const size_t counted = of.unlike(guarded_a.data(), guarded_b.data(), marks.data(), length);
+        trace.add(marks);
+        for (size_t at = 0; at < length; ++at) {
+          const bool differs = bits_of(a[at]) != bits_of(b[at]);
+          REQUIRE(marks.data()[at] == (differs ? 1 : 0));
+          numbers += differs && !std::isnan(b[at]) ? 1U : 0U;
+        }
+        REQUIRE(counted == numbers);
+      });
+    }
+}
+
 TEST_CASE("kernels: order_index has the order of the floats, magnitude finds what is not finite, difference counts") {
   const Kernels& of = kernels(InstructionSet::scalar);
   const std::vector<float> rising = {-std::numeric_limits<float>::infinity(),
@@ -204,6 +230,14 @@ TEST_CASE("kernels: products are the same bits with every instruction set, a NaN
           const float expected = i.data()[at] * v.data()[at];
           REQUIRE(bits_of(p.data()[at]) == (std::isnan(expected) ? 0x7FC00000U : bits_of(expected)));
         }
+        size_t missed = 0;
+        std::vector<float> given = p.values();
+        for (size_t at = 0; at < length; ++at)
+          if (at % 3 == 1 || std::isnan(given[at])) {
+            if (at % 6 == 1) given[at] = v.data()[at];
+            missed += std::isnan(given[at]) || bits_of(given[at]) != bits_of(p.data()[at]) ? 1U : 0U;
+          }
+        REQUIRE(of.product_misses(i.data(), v.data(), given.data(), length) == missed);
         for (const Lattice& lattice : lattices) {
           of.lattice_product(i_index.data(), lattices[0], v_index.data(), lattice, p.data(), length);
           trace.add(p);
