@@ -1,9 +1,8 @@
-// Sections: the parts of a payload, one per signal or column, each with its own length and coding. Layout: FORMAT-codec1.md.
+// Codec 1, which is only read: sections are the parts of a payload, one per signal or column, each with its own length and
+// coding. Layout: FORMAT-codec1.md.
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,7 +11,6 @@
 #include "agent/wire/types.h"
 
 namespace joulespool::codec {
-
 
 // How a section's elements are coded.
 enum class Coding : uint8_t {
@@ -37,32 +35,6 @@ struct SectionHeader {
 struct Section {
   SectionHeader header;
   wire::ByteView data;
-};
-
-// Writes sections one after the other, each with the coding that makes it smaller.
-class SectionWriter {
- public:
-  SectionWriter();
-  ~SectionWriter();
-  SectionWriter(const SectionWriter&) = delete;
-  SectionWriter& operator=(const SectionWriter&) = delete;
-
-  void clear();
-  // `elements`: count elements of header.bits each, little-endian, packed for 1 and 4 bits. Chooses shuffled, zstd or raw.
-  void add(SectionHeader header, wire::ByteView elements);
-  // float32 values that differ from a prediction: `xors[k]` is 0 where it was right. Adds nothing if all are 0.
-  void add_corrections(SectionHeader header, std::span<const uint32_t> xors);
-  [[nodiscard]] wire::ByteView bytes() const { return out_; }
-
- private:
-  struct Zstd;
-  wire::ByteView compress(wire::ByteView bytes);
-  void append(SectionHeader header, wire::ByteView data);
-
-  std::unique_ptr<Zstd> zstd_;
-  wire::Bytes out_;
-  wire::Bytes shuffled_;
-  wire::Bytes compressed_;
 };
 
 // Splits a payload. Errors: damaged, with the offset.

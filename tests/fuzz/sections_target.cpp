@@ -5,6 +5,7 @@
 #include "agent/codec/section.h"
 #include "tests/fuzz/require.h"
 #include "tests/fuzz/targets.h"
+#include "tests/support/codec1_section_writer.h"
 
 namespace joulespool::fuzz {
 namespace {
@@ -12,13 +13,13 @@ namespace {
 using codec::Section;
 
 // What `writer` holds is one section; a reader splits it off again.
-Section only_section(const codec::SectionWriter& writer) {
+Section only_section(const test::Codec1SectionWriter& writer) {
   const auto sections = codec::read_sections(writer.bytes());
   require(sections.ok() && sections->size() == 1, "sections: one that was written is read as one");
   return sections->front();
 }
 
-void check_elements(const Section& section, codec::SectionWriter& writer) {
+void check_elements(const Section& section, test::Codec1SectionWriter& writer) {
   const auto elements = codec::section_elements(section);
   if (!elements) return require(elements.error().code == Errc::damaged, "sections: elements are refused as damaged");
   require(elements->size() == (uint64_t{section.header.count} * section.header.bits + 7) / 8,
@@ -32,7 +33,7 @@ void check_elements(const Section& section, codec::SectionWriter& writer) {
   planted_defect(section.header.coding == codec::Coding::shuffled && (first >> 56) >= 0x80);
 }
 
-void check_corrections(const Section& section, codec::SectionWriter& writer) {
+void check_corrections(const Section& section, test::Codec1SectionWriter& writer) {
   const auto xors = codec::section_corrections(section);
   if (!xors) return require(xors.error().code == Errc::damaged, "sections: corrections are refused as damaged");
   require(xors->size() == section.header.count, "sections: a correction for each element");
@@ -52,7 +53,7 @@ bool run_sections(wire::ByteView input) {
     return false;
   }
   size_t bytes = 0;
-  codec::SectionWriter writer;
+  test::Codec1SectionWriter writer;
   for (const Section& section : *sections) {
     bytes += codec::section_header_bytes + section.data.size();
     require(section.data.size() == section.header.size, "sections: a section has the size that it says");

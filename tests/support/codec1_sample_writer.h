@@ -2,7 +2,7 @@
 #pragma once
 
 #include "agent/codec/samples.h"
-#include "agent/codec/section.h"
+#include "tests/support/codec1_section_writer.h"
 
 namespace joulespool::test {
 
@@ -14,7 +14,7 @@ class Codec1SampleWriter {
  private:
   void add_power(const codec::SampleRun& run);
 
-  codec::SectionWriter sections_;
+  Codec1SectionWriter sections_;
   std::vector<uint32_t> corrections_;
 };
 

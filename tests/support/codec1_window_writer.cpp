@@ -11,7 +11,7 @@ using wire::Window;
 
 // Writes get(window) of every window as a column. Little-endian like every machine we run on.
 template <class Value, class Get>
-void add_column(codec::SectionWriter& sections, wire::Bytes& scratch, codec::Codec1Column id, std::span<const Window> windows,
+void add_column(Codec1SectionWriter& sections, wire::Bytes& scratch, codec::Codec1Column id, std::span<const Window> windows,
                 Get get) {
   scratch.resize(windows.size() * sizeof(Value));
   for (size_t at = 0; at < windows.size(); ++at) {
@@ -28,7 +28,7 @@ void add_column(codec::SectionWriter& sections, wire::Bytes& scratch, codec::Cod
 }  // namespace
 
 wire::ByteView Codec1WindowWriter::encode(std::span<const Window> windows, uint64_t sample_id_first) {
-  codec::SectionWriter& out = sections_;
+  Codec1SectionWriter& out = sections_;
   out.clear();
   uint64_t last = sample_id_first;
   add_column<uint64_t>(out, column_, codec::column_first, windows, [&](const Window& window) {

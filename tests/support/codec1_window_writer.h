@@ -1,9 +1,9 @@
 // Lane `stat` as agents before codec 2 wrote it, for tests that compare the codecs.
 #pragma once
 
-#include "agent/codec/section.h"
 #include "agent/wire/types.h"
 #include "agent/wire/window.h"
+#include "tests/support/codec1_section_writer.h"
 
 namespace joulespool::test {
 
@@ -14,7 +14,7 @@ class Codec1WindowWriter {
   wire::ByteView encode(std::span<const wire::Window> windows, uint64_t sample_id_first);
 
  private:
-  codec::SectionWriter sections_;
+  Codec1SectionWriter sections_;
   wire::Bytes column_;
 };
 
