@@ -11,7 +11,7 @@ namespace {
 constexpr double steps_max = 1 << 24;  // from the lowest to the highest value
 constexpr double ulps_per_step_min = 6;
 
-double ulp_of(float largest) { return std::ldexp(1.0, std::ilogb(largest) - 23); }
+double ulp_of(float largest) { return largest == 0 ? 0 : std::ldexp(1.0, std::ilogb(largest) - 23); }
 
 // Indices of the values, the first being 0, and a first estimate of the step, which gets better from value to value.
 bool count_steps(std::span<const float> values, std::vector<double>& index, double& step) {
@@ -100,6 +100,10 @@ std::optional<Lattice> fit_lattice(std::span<const float> values) {
   std::vector<Interval> intervals;
   intervals_of(values, intervals);
   const double reach = 4 * ulp_of(std::max(std::fabs(values.front()), std::fabs(values.back()))) / index.back();
+  // Indices count from the value nearest to 0, whose interval is the narrowest: from elsewhere it would be lost in rounding.
+  const auto least = std::min_element(values.begin(), values.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+  const double origin = index[static_cast<size_t>(least - values.begin())];
+  for (double& one : index) one -= origin;
   double low = step - reach, high = step + reach;
   Slack slack;
   for (int turn = 0; turn < 60; ++turn) {
@@ -117,7 +121,7 @@ std::optional<Lattice> fit_lattice(std::span<const float> values) {
 bool is_visible(const Lattice& lattice, std::span<const float> values) {
   const double largest = lattice.step * (1 << 23) / ulps_per_step_min;
   return std::all_of(values.begin(), values.end(),
-                     [&](float value) { return !(std::fabs(static_cast<double>(value)) > largest); });
+                     [&](float value) { return !std::isfinite(value) || std::fabs(static_cast<double>(value)) <= largest; });
 }
 
 void DistinctValues::clear(size_t values) {

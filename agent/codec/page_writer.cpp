@@ -20,6 +20,15 @@ constexpr unsigned linear_pause = 7;  // pages not tried after one where it did 
 constexpr double centre_stays = 0.75;
 constexpr float small_cost = 3.6F;  // several residuals fit in a byte
 
+// The standard library's may differ in the last bit from processor to processor, and bytes would depend on it. x > 0; error 2e-5.
+double log2_of(double x) {
+  int exponent = 0;
+  const double mantissa = std::frexp(x, &exponent);  // 0.5 to 1
+  const double s = (mantissa - 1) / (mantissa + 1), t = s * s;
+  constexpr double two_over_ln2 = 2.885390081777927;
+  return exponent + two_over_ln2 * s * (1 + t * (1.0 / 3 + t * (1.0 / 5 + t * (1.0 / 7))));  // 2 artanh(s) = ln(mantissa)
+}
+
 int bit_length(int32_t residual) {
   const auto magnitude = static_cast<uint32_t>(residual ^ (residual >> 31));
   return magnitude == 0 ? 0 : 32 - __builtin_clz(magnitude);
@@ -35,10 +44,10 @@ double shift_cost(unsigned shift, const std::array<uint32_t, 33>& lengths, doubl
     else if (length > shift + 7) {
       escaped += share;
       cost += share * (length + place_bits);
-    } else if (share > 0) cost += share * (length - shift - std::log2(share));
+    } else if (share > 0) cost += share * (length - shift - log2_of(share));
   }
-  if (zero > 0) cost += zero * (1 - std::log2(zero));
-  if (escaped > 0) cost -= escaped * std::log2(escaped);
+  if (zero > 0) cost += zero * (1 - log2_of(zero));
+  if (escaped > 0) cost -= escaped * log2_of(escaped);
   return cost;
 }
 
@@ -50,7 +59,7 @@ double top_entropy(std::span<const int32_t> integers) {
   for (size_t at = 0; at < count; ++at) ++shares[static_cast<uint32_t>(integers[at]) >> 24];
   double bits = 0;
   for (const uint32_t share : shares)
-    if (share > 0) bits -= share * std::log2(static_cast<double>(share) / static_cast<double>(count));
+    if (share > 0) bits -= share * log2_of(static_cast<double>(share) / static_cast<double>(count));
   return bits / static_cast<double>(count);
 }
 
@@ -82,7 +91,7 @@ LinearPrediction linear_prediction(const float* lags, size_t count) {
     for (size_t m = 0; m + 1 < order; ++m) next[m] = weights[m] - reflection * weights[order - 2 - m];
     weights = next;
     error *= 1 - reflection * reflection;
-    const double bits = static_cast<double>(count) / 2 * std::log2(error / static_cast<double>(lags[0])) +
+    const double bits = static_cast<double>(count) / 2 * log2_of(error / static_cast<double>(lags[0])) +
                         bits_per_coefficient * static_cast<double>(order);
     const auto scaled = [&](size_t m) { return std::nearbyint(weights[m] * (1 << linear_shift)); };
     bool fits = bits < best_bits;

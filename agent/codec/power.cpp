@@ -102,19 +102,22 @@ bool PowerWriter::move_lattices(const PowerInput& input) {
   return true;
 }
 
-// Until the power is met but for a sample in 500, which costs about 0.03 bits a sample. Pauses double while that fails.
+// Until the power is met but for a sample in 500, which costs about 0.03 bits a sample. Pauses double while that fails; after it
+// went well, new codes that miss much are learned at once, and few only now and then.
 void PowerWriter::learn(const PowerInput& input) {
-  constexpr size_t well_per = 500;
+  constexpr size_t well_per = 500, badly_per = 64;
   constexpr int rounds_max = 6;
   constexpr unsigned pause_min = 4, pause_max = 64;  // frames
   const auto well = [&] { return missed_ <= input.p.size() / well_per; };
   if (well()) return;
-  if (pause_ > 0) {
+  const bool at_once = went_well_ && missed_ > input.p.size() / badly_per;
+  if (pause_ > 0 && !at_once) {
     --pause_;
     return;
   }
   for (int round = 0; round < rounds_max && !well() && move_lattices(input); ++round) predict(input, PowerModel::lattice_product);
-  next_pause_ = well() ? pause_min : std::min(pause_max, 2 * next_pause_);
+  went_well_ = well();
+  next_pause_ = went_well_ ? pause_min : std::min(pause_max, 2 * next_pause_);
   pause_ = next_pause_;
 }
 

@@ -59,6 +59,7 @@ class PowerWriter {
   std::vector<PowerObservation> observations_;
   unsigned pause_ = 0;  // frames before the lattices are moved again
   unsigned next_pause_ = 4;
+  bool went_well_ = false;  // the last time they were moved
   PageWriter writer_;
   ByteWriter part_, scratch_;
 };

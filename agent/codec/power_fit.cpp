@@ -7,7 +7,7 @@
 namespace joulespool::codec {
 namespace {
 
-constexpr int rounds_max = 6;
+constexpr int rounds_max = 40;
 constexpr int passes_max = 60;
 constexpr double margin_first = 0.1;  // of the room a constraint leaves; less and less towards the last pass
 
@@ -130,6 +130,7 @@ bool PowerFit::solve() {
 
 bool PowerFit::learn(std::span<const PowerObservation> missed, LatticeBook& i_book, LatticeBook& v_book) {
   for (const PowerObservation& seen : missed) {
+    if (!(std::fabs(seen.p) < std::numeric_limits<float>::max())) continue;  // what rounds to it has no bound
     if (observations_.size() < observations_max) {
       observations_.push_back(seen);
       continue;

@@ -40,8 +40,10 @@ void residuals_linear(const int32_t* __restrict h, int32_t* __restrict residual,
     const double* newest = steps + linear_order_max - 1 - m;
     const double a = linear.coefficients[m] * unit, b = linear.coefficients[m + 1] * unit, c = linear.coefficients[m + 2] * unit,
                  d = linear.coefficients[m + 3] * unit;
-    for (size_t at = 0; at < count; ++at)
-      predicted[at] += a * newest[at] + b * newest[at - 1] + c * newest[at - 2] + d * newest[at - 3];
+    for (size_t at = 0; at < count; ++at) {
+      const double* now = newest + at;
+      predicted[at] += a * now[0] + b * now[-1] + c * now[-2] + d * now[-3];
+    }
   }
   for (; m < linear.order; ++m) {
     const double* newest = steps + linear_order_max - 1 - m;

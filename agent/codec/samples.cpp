@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "agent/codec/parts.h"
 #include "agent/codec/power.h"
@@ -44,8 +45,8 @@ Status without_samples(DecodedSamples& out) {
   return {};
 }
 
-Result<std::vector<Section>> split(wire::ByteView payload) {
-  std::vector<Section> sections;
+Status split(wire::ByteView payload, std::vector<Section>& sections) {
+  sections.clear();
   ByteReader from(payload);
   while (from.left() > 0) {
     Section section;
@@ -55,7 +56,7 @@ Result<std::vector<Section>> split(wire::ByteView payload) {
     if (!from.ok()) return Error{Errc::damaged, "section " + std::to_string(sections.size() + 1) + " of the payload is cut off"};
     sections.push_back(section);
   }
-  return sections;
+  return {};
 }
 
 }  // namespace
@@ -202,7 +203,9 @@ struct SampleDecoder::Parts {
   PowerReader power;
   Decompressor decompressor;
   wire::Bytes memory;
-  uint64_t elements = 0;  // of packed signals, so far
+  std::vector<Section> sections;
+  size_t packed_read = 0;  // signals so far; out.packed may still have more, of the frame before, whose memory is used again
+  uint64_t elements = 0;   // of these
 };
 
 Status SampleDecoder::Parts::read_floats(const Section& section, SignalReader& reader, uint64_t samples, bool keep_index,
@@ -228,7 +231,8 @@ Status SampleDecoder::Parts::read_floats(const Section& section, SignalReader& r
 
 Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples& out) {
   ByteReader from(section.data);
-  DecodedPacked packed;
+  if (out.packed.size() == packed_read) out.packed.emplace_back();
+  DecodedPacked& packed = out.packed[packed_read++];
   packed.signal = section.signal;
   packed.bits = from.u8();
   const uint64_t offset = from.varint(), stride = from.varint();
@@ -256,7 +260,6 @@ Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples&
     if (runs.left() > 0) return damaged(section.signal, "runs are left over");
   }
   elements += packed.count;
-  out.packed.push_back(std::move(packed));
   return {};
 }
 
@@ -281,13 +284,13 @@ Status SampleDecoder::decode(wire::ByteView payload, uint32_t codec, uint64_t sa
   if (samples > samples_per_frame_max) return Error{Errc::damaged, "more samples than a frame may hold"};
   out.windows.clear();
   if (codec == codec_1) return decode_samples_codec1(payload, samples, out);
-  const auto sections = split(payload);
-  if (!sections) return sections.error();
-  out.packed.clear();
+  if (auto status = split(payload, parts_->sections); !status) return status;
   out.sections_skipped = 0;
+  parts_->packed_read = 0;
   parts_->elements = 0;
+  bool has_windows = false;
   const Section* floats[4] = {};
-  for (const Section& section : *sections) {
+  for (const Section& section : parts_->sections) {
     if (is_float(section.signal)) {
       if (floats[section.signal] != nullptr) return damaged(section.signal, "is there twice");
       floats[section.signal] = &section;
@@ -295,11 +298,12 @@ Status SampleDecoder::decode(wire::ByteView payload, uint32_t codec, uint64_t sa
                (section.signal >= 16 && section.signal < 24)) {
       if (auto status = parts_->read_packed(section, out); !status) return status;
     } else if (section.signal == signal_windows) {
-      if (!out.windows.empty()) return damaged(section.signal, "is there twice");
+      if (std::exchange(has_windows, true)) return damaged(section.signal, "is there twice");
       if (section.coding != 0) return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
       out.windows.assign(section.data.begin(), section.data.end());
     } else ++out.sections_skipped;
   }
+  out.packed.resize(parts_->packed_read);
   const Section *i = floats[signal_current], *v = floats[signal_voltage], *p = floats[signal_power];
   if (samples == 0 && i == nullptr && v == nullptr && p == nullptr) return without_samples(out);
   if (i == nullptr || v == nullptr) return Error{Errc::damaged, "current or voltage is missing"};

@@ -157,6 +157,20 @@ TEST_CASE("lattice: there is none in noise, in power-of-two grids, in steps that
   CHECK_FALSE(fit_lattice(Floats{1.5F}).has_value());
 }
 
+TEST_CASE("lattice: a calibration with 0, or a value next to it, among its codes is found") {
+  for (const double offset : {0.0, -50.0, -2000.0, -8192.0, -3225.999993, -2000.0000001})
+    for (const double step : {1e-3, 1.4901e-6, 4.79393337724e-05})
+      for (const int around : {1, 10, 1000}) {
+        const int zero = static_cast<int>(std::lround(-offset));
+        const Floats values = values_of({offset, step}, all_codes(zero - around, 2 * around));
+        CAPTURE(offset);
+        CAPTURE(around);
+        const auto found = fit_lattice(values);
+        REQUIRE(found.has_value());
+        CHECK(gives_back(*found, values));
+      }
+}
+
 TEST_CASE("lattice: extreme values are no reason to fail") {
   constexpr float most = std::numeric_limits<float>::max(), least = std::numeric_limits<float>::denorm_min();
   for (const Floats& values :
