@@ -315,7 +315,7 @@ TEST_CASE("kept wave: frames take what the budget allows, and no more, with a ra
       }
       CHECK(static_cast<double>(bytes) <= static_cast<double>(budget) * (seconds + 1));
       if (wave_rate_hz == 0) CHECK(static_cast<double>(bytes) >= 0.8 * static_cast<double>(budget) * seconds);
-      CHECK(frames < 60);
+      CHECK(static_cast<double>(frames) < 15 * seconds);  // few and full rather than many and small
     }
   }
 }
