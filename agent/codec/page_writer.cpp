@@ -13,6 +13,8 @@ constexpr float clearly = 0.04F;
 constexpr float linear_clearly = 0.08F;  // its coefficients take 16 bytes
 // Below that cost, in bits, better prediction gains nothing.
 constexpr float mean8_worth = 0.4F;
+// Steps of white noise cost half a bit more than the noise itself: then there is nothing to predict.
+constexpr float white = 0.4F;
 constexpr float linear_worth = 2.5F;
 constexpr size_t linear_count_min = 1024;
 constexpr unsigned linear_pause = 7;  // pages not tried after one where it did not help
@@ -34,17 +36,22 @@ int bit_length(int32_t residual) {
   return magnitude == 0 ? 0 : 32 - __builtin_clz(magnitude);
 }
 
+// How long residuals are, in bits, and what it costs to tell: of each length its share and share * -log2(share).
+struct LengthShares {
+  std::array<double, 33> share{}, bits{};
+};
+
 // Bits per residual if `shift` low bits are stored raw: these, the magnitude class of what is left by its entropy, and escapes.
-double shift_cost(unsigned shift, const std::array<uint32_t, 33>& lengths, double total) {
+double shift_cost(unsigned shift, const LengthShares& lengths) {
   constexpr double place_bits = 11;  // of an escape, with its sign
   double cost = shift, zero = 0, escaped = 0;
-  for (unsigned length = 0; length < lengths.size(); ++length) {
-    const double share = lengths[length] / total;
+  for (unsigned length = 0; length < lengths.share.size(); ++length) {
+    const double share = lengths.share[length];
     if (length <= shift) zero += share;
     else if (length > shift + 7) {
       escaped += share;
       cost += share * (length + place_bits);
-    } else if (share > 0) cost += share * (length - shift - log2_of(share));
+    } else cost += share * (length - shift) + lengths.bits[length];
   }
   if (zero > 0) cost += zero * (1 - log2_of(zero));
   if (escaped > 0) cost -= escaped * log2_of(escaped);
@@ -161,9 +168,10 @@ PageWriter::Choice PageWriter::choose(size_t count) {
   const auto offer = [&](const Choice& other) {
     if (other.cost < best.cost - clearly) best = other;
   };
-  offer(cost(Predictor::delta, first));
-  if (best.cost > mean8_worth) {
-    const bool delta = best.predictor == Predictor::delta;
+  const Choice steps = cost(Predictor::delta, first);
+  offer(steps);
+  const bool delta = best.predictor == Predictor::delta;
+  if (best.cost > mean8_worth && (delta || steps.cost < best.cost + white)) {
     offer(cost(Predictor::mean8, first));
     if (delta) offer(cost(Predictor::delta2, first));
   }
@@ -191,10 +199,16 @@ unsigned PageWriter::choose_shift(size_t count, const Choice& choice) {
   size_t total = 0;
   for (size_t at = 0; at < count; at += count < 2 * stride ? chunk : stride)
     for (size_t k = at; k < std::min(at + chunk, count); ++k, ++total) ++lengths[static_cast<size_t>(bit_length(residuals_[k]))];
+  LengthShares shares;
+  for (size_t length = 0; length < lengths.size(); ++length) {
+    if (lengths[length] == 0) continue;
+    shares.share[length] = lengths[length] / static_cast<double>(total);
+    shares.bits[length] = -shares.share[length] * log2_of(shares.share[length]);
+  }
   unsigned best = 0;
   std::array<double, page_shift_max + 1> costs{};
   for (unsigned shift = 0; shift <= page_shift_max; ++shift) {
-    costs[shift] = shift_cost(shift, lengths, static_cast<double>(total));
+    costs[shift] = shift_cost(shift, shares);
     if (costs[shift] < costs[best] - 1e-9) best = shift;
   }
   // More symbols cost nothing, so a smaller shift is taken if it is as good; and the last one if that is, for one histogram.
