@@ -11,8 +11,7 @@ namespace joulespool::rows {
 using Check = std::function<Status(const OptionValue&)>;  // OptionRow::check
 
 OptionRow text(std::string key, std::string value, std::string doc, Check check = {});
-OptionRow integer(std::string key, std::string unit, int64_t value, double min, double max, std::string doc,
-                  Check check = {});
+OptionRow integer(std::string key, std::string unit, int64_t value, double min, double max, std::string doc, Check check = {});
 OptionRow number(std::string key, std::string unit, double value, double min, double max, std::string doc);
 OptionRow boolean(std::string key, bool value, std::string doc);
 OptionRow list(std::string key, std::vector<std::string> value, std::string doc, Check check = {});

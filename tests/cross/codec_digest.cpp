@@ -1,5 +1,5 @@
-// What signal and codec make of made-up samples, as checksums: the same lines from every architecture, and the same sums for every
-// instruction set of a line. One line each: case, what, instruction set, bytes, CRC-32C.
+// What signal and codec make of made-up samples, as checksums: the same lines from every architecture, and the same sums for
+// every instruction set of a line. One line each: case, what, instruction set, bytes, CRC-32C.
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -26,7 +26,8 @@ struct Case {
 };
 
 void print(const Case& of, const std::string& what, InstructionSet set, wire::ByteView bytes) {
-  std::printf("%s %s %s %zu %08x\n", of.name.c_str(), what.c_str(), std::string(to_string(set)).c_str(), bytes.size(), crc32c(bytes));
+  std::printf("%s %s %s %zu %08x\n", of.name.c_str(), what.c_str(), std::string(to_string(set)).c_str(), bytes.size(),
+              crc32c(bytes));
 }
 
 template <class Value>

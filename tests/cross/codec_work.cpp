@@ -1,5 +1,5 @@
-// codec_work encode|decode|windows FRAMES [SET]: does that with so many frames of 2^16 samples, after one that is not counted: what
-// two numbers of frames cost, subtracted, is the cost of the frames alone. SET: scalar, baseline (default), avx2.
+// codec_work encode|decode|windows FRAMES [SET]: does that with so many frames of 2^16 samples, after one that is not counted:
+// what two numbers of frames cost, subtracted, is the cost of the frames alone. SET: scalar, baseline (default), avx2.
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>

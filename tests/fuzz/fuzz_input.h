@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+
 #include "agent/wire/types.h"
 
 namespace joulespool::fuzz {

@@ -51,7 +51,8 @@ bool run_pages(wire::ByteView input) {
   FuzzInput from(input);
   const uint64_t samples = from.integer(sample_count_width);
   if (samples > codec::samples_per_frame_max) return false;  // refused before
-  static codec::SignalReader reader(codec::kernels(best_instruction_set())), scalar_reader(codec::kernels(InstructionSet::scalar));
+  static codec::SignalReader reader(codec::kernels(best_instruction_set())),
+      scalar_reader(codec::kernels(InstructionSet::scalar));
   static codec::Decompressor decompressor;
   std::vector<float> values(samples), scalar(samples);
   const Status status = reader.read(from.rest(), values, true, decompressor);

@@ -61,7 +61,8 @@ void add_waves(test::FrameFactory& make, std::vector<NamedFrame>& frames) {
   const Bytes input = test::packed_runs(64, 1, 9, 13);
   const Bytes range = test::packed_runs(64, 4, 30, 14);
   const Bytes steady = test::packed_runs(4096, 1, 2000, 15);
-  const std::vector<codec::PackedSignal> packed = {{16, 1, 0, 2, 64, input}, {4, 4, 0, 2, 64, range}, {23, 1, 1, 2, 4096, steady}};
+  const std::vector<codec::PackedSignal> packed = {
+      {16, 1, 0, 2, 64, input}, {4, 4, 0, 2, 64, range}, {23, 1, 1, 2, 4096, steady}};
   frames.push_back({"wave-packed", make.wave(1000, few.i, few.v, {}, packed)});
   const IntegerSignal own = test::special_signal(64, 16);
   frames.push_back({"wave-packed-power", make.wave(1000, own.i, own.v, own.p, packed)});
@@ -73,7 +74,9 @@ void add_stats(test::FrameFactory& make, std::vector<NamedFrame>& frames) {
     std::vector<wire::Window> windows;
     const IntegerSignal signal = test::special_signal(count * window_samples, count);
     for (size_t at = 0; at < count; ++at) {
-      const auto part = [&](const std::vector<float>& values) { return std::span(values).subspan(at * window_samples, window_samples); };
+      const auto part = [&](const std::vector<float>& values) {
+        return std::span(values).subspan(at * window_samples, window_samples);
+      };
       windows.push_back(test::window_of(4000 + at * window_samples * 2, 2, part(signal.i), part(signal.v), part(signal.p)));
     }
     frames.push_back({"stat-" + std::to_string(count), make.stat(windows)});
@@ -82,7 +85,8 @@ void add_stats(test::FrameFactory& make, std::vector<NamedFrame>& frames) {
 }
 
 void add_events(test::FrameFactory& make, std::vector<NamedFrame>& frames) {
-  wire::Gap gap{wire::GapReason::evicted, 0xA1, 1000, 3000, false, 1000, 1'767'225'600'000'000'000, 1'767'225'601'000'000'000, {}, {}, "x"};
+  wire::Gap gap{wire::GapReason::evicted,  0xA1, 1000, 3000, false, 1000, 1'767'225'600'000'000'000,
+                1'767'225'601'000'000'000, {},   {},   "x"};
   frames.push_back({"event-gap", make.event({gap})});
   wire::Gap open = gap;
   open.reason = wire::GapReason::device_lost;
@@ -92,7 +96,8 @@ void add_events(test::FrameFactory& make, std::vector<NamedFrame>& frames) {
   gap.frames = wire::SeqRange{3, 9};
   const wire::UtcMap before{0, 5, 2e6, wire::UtcQuality::unsynchronised};
   const wire::UtcMap after{7, 1'767'225'600'000'000'000, 2000001.5, wire::UtcQuality::host};
-  frames.push_back({"event-kinds", make.event({gap, wire::ClockCorrected{before, after}, wire::DeviceNote{"trouble", "no permission", 12}})});
+  frames.push_back(
+      {"event-kinds", make.event({gap, wire::ClockCorrected{before, after}, wire::DeviceNote{"trouble", "no permission", 12}})});
   frames.push_back({"event-started", make.started(4000)});
   frames.push_back({"event-stopped", make.stopped(8000)});
 }
@@ -102,7 +107,9 @@ void add_acks(std::vector<Seed>& seeds) {
   const wire::FrameSequence wave{"js110-000456", 0xE2, wire::Lane::wave};
   seeds.push_back({"ack", "empty", wire::write_ack({})});
   seeds.push_back({"ack", "ranges", wire::write_ack({{stat, {{1, 5}, {7, 7}}, {}}})});
-  seeds.push_back({"ack", "rejected", wire::write_ack({{stat, {{1, 5}}, {}}, {wave, {}, {{9, "header"}, {300, "larger than a record"}, {301, "device"}}}})});
+  seeds.push_back(
+      {"ack", "rejected",
+       wire::write_ack({{stat, {{1, 5}}, {}}, {wave, {}, {{9, "header"}, {300, "larger than a record"}, {301, "device"}}}})});
 }
 
 // The payload, with what its decoder needs of the header in front.
@@ -137,8 +144,8 @@ wire::Frame in_codec1(const wire::Frame& frame, Bytes& payload) {
     payload.assign(written.begin(), written.end());
   } else {
     test::Codec1WindowWriter writer;
-    const ByteView written = writer.encode(*codec::decode_windows(frame.payload, frame.header.codec, frame.header.sample_id_first),
-                                           frame.header.sample_id_first);
+    const ByteView written = writer.encode(
+        *codec::decode_windows(frame.payload, frame.header.codec, frame.header.sample_id_first), frame.header.sample_id_first);
     payload.assign(written.begin(), written.end());
   }
   old.payload = payload;

@@ -15,8 +15,8 @@ struct Seed {
   wire::Bytes bytes;
 };
 
-// `golden`: tests/vectors/frames. Every frame is a seed of target `frame`, its payload one of the target for its lane and codec, and
-// what is inside of that one of the targets for parts.
+// `golden`: tests/vectors/frames. Every frame is a seed of target `frame`, its payload one of the target for its lane and codec,
+// and what is inside of that one of the targets for parts.
 std::vector<Seed> make_seeds(const std::filesystem::path& golden);
 
 }  // namespace joulespool::fuzz

@@ -47,7 +47,8 @@ void use(const std::vector<Window>& windows) {
 bool decodes_as_windows(wire::ByteView payload, uint32_t codec, uint64_t sample_id_first) {
   const auto windows = codec::decode_windows(payload, codec, sample_id_first);
   if (!windows) {
-    require(windows.error().code == Errc::damaged || windows.error().code == Errc::usage, "windows: refused as damaged or unknown");
+    require(windows.error().code == Errc::damaged || windows.error().code == Errc::usage,
+            "windows: refused as damaged or unknown");
     require(!windows.error().message.empty(), "windows: a refusal has a reason");
     return false;
   }
@@ -55,9 +56,8 @@ bool decodes_as_windows(wire::ByteView payload, uint32_t codec, uint64_t sample_
   for (const Window& window : *windows) require(window.valid <= window.count, "windows: no more valid samples than samples");
   if (is_one_in(encoded_one_in, payload)) check_again(*windows, sample_id_first);
   use(*windows);
-  planted_defect(std::ranges::any_of(*windows, [](const Window& window) {
-    return window.count > 0 && window.sample_id_end < window.sample_id_first;
-  }));
+  planted_defect(std::ranges::any_of(
+      *windows, [](const Window& window) { return window.count > 0 && window.sample_id_end < window.sample_id_first; }));
   return true;
 }
 

@@ -40,8 +40,8 @@ class RunDigest {
 
 // Per device, epoch and lane. event: per frame seq u64, size u32, payload. stat: per window sample_id_first, sample_id_end,
 // count, valid (u64), the five sums (128 bit), six extremes (float32). wave: triples i, v, p (float32) as a RunDigest; and
-// "wave.<signal>" per packed signal, a byte per element, as a RunDigest; "wave.windows", where frames of a lower rate have them, as of
-// stat. All little-endian.
+// "wave.<signal>" per packed signal, a byte per element, as a RunDigest; "wave.windows", where frames of a lower rate have them,
+// as of stat. All little-endian.
 class FrameDigest {
  public:
   // Frames of each sequence in seq order. Errors: damaged payload.

@@ -87,8 +87,9 @@ IntegerSignal random_signal(size_t count, uint64_t seed) {
 }
 
 IntegerSignal special_signal(size_t count, uint64_t seed) {
-  constexpr uint32_t specials[] = {0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFFFFFFF, 0x7FC0BEEF, 0x80000000, 0x00000000, 0x00000001,
-                                   0x807FFFFF, 0x00400000, 0x7F800000, 0xFF800000, 0x7F7FFFFF, 0xFF7FFFFF, 0x00800000, 0x4EFFFFFF};
+  constexpr uint32_t specials[] = {0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFFFFFFF, 0x7FC0BEEF, 0x80000000,
+                                   0x00000000, 0x00000001, 0x807FFFFF, 0x00400000, 0x7F800000, 0xFF800000,
+                                   0x7F7FFFFF, 0xFF7FFFFF, 0x00800000, 0x4EFFFFFF};
   IntegerMix mix(seed);
   IntegerSignal signal = lattice_signal(count, seed ^ 1);
   const auto scatter = [&](std::vector<float>& values) {
