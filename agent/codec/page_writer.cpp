@@ -20,6 +20,7 @@ constexpr size_t linear_count_min = 1024;
 constexpr unsigned linear_pause = 7;  // pages not tried after one where it did not help
 // The centre moves only when the mean is further away: one that flips from page to page smears the symbols' histogram.
 constexpr double centre_stays = 0.75;
+constexpr float wide_cost = 8;
 constexpr float small_cost = 3.6F;  // several residuals fit in a byte
 
 // The standard library's may differ in the last bit from processor to processor, and bytes would depend on it. x > 0; error 2e-5.
@@ -176,6 +177,13 @@ PageWriter::Choice PageWriter::choose(size_t count) {
     if (delta) offer(cost(Predictor::delta2, first));
   }
   try_linear(count, first, best);
+  if (best.predictor == Predictor::centre && best.cost > wide_cost) {
+    // A round number is as good a centre of wide noise, it stays from page to page, and it keeps a converter's full scale
+    // symmetric.
+    const double unit = std::ldexp(1.0, static_cast<int>(best.cost) - 1);
+    const double round = std::floor(mean / unit + 0.5) * unit;
+    if (std::fabs(round) < 0x1p30) best.base = static_cast<int32_t>(round);
+  }
   if (best.predictor == Predictor::centre) centre_ = centre;
   return best;
 }
