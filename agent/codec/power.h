@@ -1,4 +1,4 @@
-// Power as corrections to what current and voltage say. FORMAT.md.
+// Power as corrections to what current and voltage say. FORMAT-wave.md.
 #pragma once
 
 #include <span>
@@ -11,9 +11,8 @@ namespace joulespool::codec {
 
 // How power is predicted. The numbers are part of the format.
 enum class PowerModel : uint8_t {
-  product = 0,  // the float32 product (samples.h)
-  lattice_product =
-      1,  // where both are on lattices and no exceptions: the float64 product of their calibrated values, as float32
+  product = 0,          // the float32 product (samples.h)
+  lattice_product = 1,  // of calibrated values, in float64, where both are on lattices and no exceptions; else the product
 };
 enum class PowerCorrections : uint8_t { none = 0, sparse = 1, pages = 2 };
 

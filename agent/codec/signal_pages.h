@@ -1,5 +1,5 @@
 // A signal of float32 values as pages of integers: through a calibration lattice, a power-of-two grid, or the order of the
-// floats; with values that fit none of them as exceptions. FORMAT.md draws the layout.
+// floats; with values that fit none of them as exceptions. FORMAT-wave.md draws the layout.
 #pragma once
 
 #include <optional>

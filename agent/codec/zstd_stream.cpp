@@ -10,12 +10,22 @@ namespace {
 
 // Level 1 looks for matches once and then codes by Huffman; on noise, higher levels cost 2 to 9 times as much and gain nothing.
 constexpr int zstd_level = 1;
+// In noise of 3 bits a symbol, 6 equal ones in a row come by chance, and telling where they were costs more than they do. So
+// matches are longer, and looked for among few places.
+constexpr int match_bytes_min = 7;
+constexpr int places_log2 = 10;
 
 }  // namespace
 
 struct Compressor::Context {
   std::vector<uint64_t> memory = std::vector<uint64_t>(ZSTD_estimateCCtxSize(zstd_level) / sizeof(uint64_t) + 1);
   ZSTD_CCtx* zstd = ZSTD_initStaticCCtx(memory.data(), memory.size() * sizeof(uint64_t));
+  Context() {
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 1);  // a context in memory of ours begins with all parameters 0
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, zstd_level);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_minMatch, match_bytes_min);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_hashLog, places_log2);
+  }
 };
 
 Compressor::Compressor() : context_(std::make_unique<Context>()) {}
@@ -26,7 +36,7 @@ Compressor& Compressor::operator=(Compressor&&) noexcept = default;
 size_t Compressor::append(ByteWriter& out, wire::ByteView bytes, size_t limit) {
   const size_t before = out.size();
   const size_t bound = ZSTD_compressBound(bytes.size());
-  const size_t size = ZSTD_compressCCtx(context_->zstd, out.extend(bound), bound, bytes.data(), bytes.size(), zstd_level);
+  const size_t size = ZSTD_compress2(context_->zstd, out.extend(bound), bound, bytes.data(), bytes.size());
   const size_t kept = ZSTD_isError(size) == 0 && size < limit ? size : 0;
   out.shrink(before + kept);
   return kept;
