@@ -81,7 +81,7 @@ class KinesisEmulator:
         self._log = tempfile.TemporaryFile()
         try:
             self._process = subprocess.Popen(
-                ["node", "--max-old-space-size=4096", "-r", os.path.join(HERE, "kinesis_emulator", "loopback.js"), self._program,
+                ["node", "--max-old-space-size=4096", "-r", os.path.join(HERE, "kinesis_emulator", "preload.js"), self._program,
                  *self._arguments],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment, start_new_session=True)
         except FileNotFoundError as error:
@@ -107,6 +107,11 @@ class KinesisEmulator:
         self._log.seek(0)
         said = self._log.read().decode(errors="replace").strip()
         raise EmulatorError(f"the Kinesis emulator {why}: {said}")
+
+    def check(self):
+        """EmulatorError if it ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            self._fail("ended by itself")
 
     def stop(self):
         """Ends the process; does nothing if it is not running."""

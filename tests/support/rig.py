@@ -30,15 +30,16 @@ def slowness() -> float:
     return float(os.environ.get("JOULESPOOL_SLOWNESS", "1"))
 
 
-def wait_for(condition, timeout_s: float, what: str):
-    """The first true value of condition(), asked again and again; AssertionError after the deadline."""
+def wait_for(condition, timeout_s: float, what):
+    """The first true value of condition(), asked again and again; AssertionError after the deadline, with `what` (words, or a
+    function that gives them then)."""
     deadline = time.monotonic() + timeout_s * slowness()
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout_s * slowness():.0f} s in vain: {what}")
+            raise AssertionError(f"waited {timeout_s * slowness():.0f} s in vain: {what() if callable(what) else what}")
         time.sleep(0.02)  # between two looks; what ends the wait is the condition
 
 
@@ -211,6 +212,7 @@ class Rig:
         """The running agent's status, or None if it does not answer. AssertionError if a process ended by itself."""
         for process in (self.agent, self.bridge, self.broker.process):
             process.check()
+        self.emulator.check()
         return status_of(self.spool)
 
     def kinesis(self):
@@ -226,7 +228,7 @@ class Rig:
                     and status["spool"]["queued_frames"] == 0)
 
     def wait_until_drained(self, timeout_s: float):
-        return wait_for(self.drained, timeout_s, f"all devices ended and the spool is empty; status: {self.status()}")
+        return wait_for(self.drained, timeout_s, lambda: f"all devices ended and the spool is empty; status: {self.status()}")
 
     def sanitizer_reports(self) -> list:
         """What sanitizers said in the logs, also of processes that were killed later."""

@@ -2,6 +2,7 @@
 """The sink (argument: the program kinesis_tool) behind a proxy that verifies like AWS and fails on demand."""
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -109,6 +110,14 @@ class KinesisFaults(unittest.TestCase):
     def test_what_boto3_reads_is_what_was_put(self):
         self.tool.put(20)
         self.assertEqual(self.stored(), list(range(20)))
+
+    def test_a_client_killed_in_the_middle_of_a_request_costs_the_emulator_nothing(self):
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", self.emulator.port)) as client:
+                client.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n" + bytes(5000))
+            self.assertEqual(self.tool.put()["outcomes"], "s" * 10)
+        self.emulator.check()
+        self.assertEqual(len(self.stored()), 100)
 
     def test_a_session_token_is_signed_too(self):
         tool = self.start_tool(self.proxy, AWS_SESSION_TOKEN="FwoGZXIvYXdzEXAMPLE//token==")

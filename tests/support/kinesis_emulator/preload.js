@@ -1,6 +1,7 @@
 // Preloaded into kinesalite (node -r), which can listen on all interfaces only: every server of the process listens on 127.0.0.1,
 // on the port LOOPBACK_PORT (0: a free one, to be read from its first line), and the process ends when its stdin is closed,
-// so that it never outlives whoever started it.
+// so that it never outlives whoever started it. A client that is killed in the middle of a request costs that request only, as with
+// Kinesis itself: kinesalite throws there.
 'use strict'
 
 const net = require('net')
@@ -16,3 +17,9 @@ net.Server.prototype.listen = function (...args) {
 process.stdin.resume()
 process.stdin.on('end', () => process.exit(0))
 process.stdin.on('error', () => process.exit(0))
+
+process.on('uncaughtException', (error) => {
+  if (error.code === 'ECONNRESET') return
+  console.error(error)
+  process.exit(1)
+})
