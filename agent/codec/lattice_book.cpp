@@ -68,6 +68,11 @@ bool LatticeBook::fit(Entry& entry, std::span<const std::span<const float>> valu
   return true;
 }
 
+void LatticeBook::know(uint8_t range, const Lattice& lattice) {
+  entries_[range] = {};
+  entries_[range].lattice = lattice;
+}
+
 void LatticeBook::add_values(uint8_t range, std::span<const float> values) {
   std::vector<float>& all = entries_[range].values;
   for (const float value : values) {

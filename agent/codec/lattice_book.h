@@ -22,6 +22,8 @@ class LatticeBook {
   // True: the lattice is new or has changed. At most once a frame and range, with pauses that grow with each failure.
   bool fit(uint8_t range, std::span<const std::span<const float>> values);
   [[nodiscard]] bool may_fit(uint8_t range) const { return !entries_[range].tried; }
+  // A calibration that is known needs no fit, until values miss it.
+  void know(uint8_t range, const Lattice& lattice);
   // A better one for the same values.
   void replace(uint8_t range, const Lattice& lattice) { entries_[range].lattice = lattice; }
   // Values on the range's lattice that any other lattice must give back, too.

@@ -7,10 +7,12 @@
 #include <random>
 
 #include "agent/codec/samples.h"
+#include "tests/bench/profiles.h"
 
 namespace {
 
 using namespace joulespool::codec;
+namespace bench = joulespool::bench;
 using joulespool::wire::Bytes;
 
 bool same_bits(const std::vector<float>& a, std::span<const float> b) {
@@ -102,4 +104,27 @@ TEST_CASE("codec: after a finer range, a coarser one takes about as many bytes a
       used.encode({first, v, {}, {}});
       CHECK(used.encode({second, v, {}, {}}).size() <= alone + alone / 20);
     }
+}
+
+TEST_CASE("codec: a calibration that is known gives power exactly from the first frame on; a wrong one is replaced") {
+  const bench::Recording made = bench::make_recording(bench::Model::js110, bench::Profile::ranges, 5, 65'536);
+  Bytes packed(made.range.size() / 2);
+  for (size_t k = 0; k < packed.size(); ++k) packed[k] = static_cast<std::byte>(made.range[2 * k] | made.range[2 * k + 1] << 4);
+  const PackedSignal range{4, 4, 0, 1, made.range.size(), packed};
+  const SampleRun run{made.i, made.v, made.p, std::span(&range, 1)};
+  SampleEncoder fitted, known, misled;
+  for (uint8_t k = 0; k < bench::range_count; ++k) {
+    known.know_current(k, made.i_lattice[k].offset, made.i_lattice[k].gain);
+    misled.know_current(k, made.i_lattice[k].offset, made.i_lattice[k].gain * 1.5);
+  }
+  known.know_voltage(0, made.v_lattice.offset, made.v_lattice.gain);
+  const size_t with_fit = fitted.encode(run).size(), with_knowledge = known.encode(run).size();
+  CHECK(with_knowledge <= with_fit);
+  CHECK(static_cast<double>(misled.encode(run).size()) <= 1.02 * static_cast<double>(with_fit));
+  for (SampleEncoder* encoder : {&fitted, &known, &misled}) {
+    const auto decoded = decode_samples(encoder->encode(run), codec_2, made.i.size());
+    REQUIRE(decoded.ok());
+    CHECK(std::memcmp(decoded->i.data(), made.i.data(), made.i.size() * sizeof(float)) == 0);
+    CHECK(std::memcmp(decoded->p.data(), made.p.data(), made.p.size() * sizeof(float)) == 0);
+  }
 }
