@@ -1,4 +1,5 @@
-// Pages: up to 4096 consecutive integers, predicted from each other and coded as symbols, raw low bits and escapes. FORMAT-wave.md.
+// Pages: up to 4096 consecutive integers, predicted from each other and coded as symbols, raw low bits and escapes.
+// FORMAT-wave.md.
 #pragma once
 
 #include <array>
