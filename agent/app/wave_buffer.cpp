@@ -87,6 +87,14 @@ bool WaveBuffer::has_packed(const Run& run, size_t first, size_t count) const {
   });
 }
 
+// So many samples have no more packed elements than a frame may hold.
+size_t WaveBuffer::samples_max(const Run& run) const {
+  uint64_t elements_per_sample = 0;
+  for (const signal::BitColumn& column : run.packed)
+    elements_per_sample += (settings_.axis.decimation - 1) / column.decimation() + 1;
+  return std::max<uint64_t>(1, codec::packed_elements_per_frame_max / std::max<uint64_t>(1, elements_per_sample));
+}
+
 wire::ByteView WaveBuffer::encode_windows(const Run& run, size_t first, size_t count, uint32_t window_factor) {
   windows_.clear();
   signal::WindowAccumulator accumulator(settings_.window_ticks * window_factor);
@@ -142,7 +150,7 @@ WavePiece WaveBuffer::piece(const Run& run, size_t first, size_t count, const Ru
 void WaveBuffer::take_run(Run& run, size_t end, bool ended, ByteBudget& budget,
                           const std::function<void(const WavePiece&)>& give) {
   while (run.taken < end) {
-    const size_t left = end - run.taken;
+    const size_t left = std::min(end - run.taken, samples_max(run));
     const bool packed = has_packed(run, run.taken, left);
     ResolutionChooser::Proposal proposal = chooser_.propose(left, packed, budget);
     wire::ByteView payload;

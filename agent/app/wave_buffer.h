@@ -68,6 +68,7 @@ class WaveBuffer {
   [[nodiscard]] std::vector<codec::PackedSignal> packed_of(const Run& run, size_t first, size_t count,
                                                            std::deque<wire::Bytes>& bytes) const;
   [[nodiscard]] bool has_packed(const Run& run, size_t first, size_t count) const;
+  [[nodiscard]] size_t samples_max(const Run& run) const;
   wire::ByteView encode(const Run& run, size_t first, size_t count, const Rung& rung, bool ended);
   wire::ByteView encode_windows(const Run& run, size_t first, size_t count, uint32_t window_factor);
   [[nodiscard]] WavePiece piece(const Run& run, size_t first, size_t count, const Rung& rung, const ByteBudget& budget) const;

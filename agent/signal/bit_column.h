@@ -21,6 +21,7 @@ class BitColumn {
   // Forgets elements before `sample_id`.
   void drop_before(uint64_t sample_id);
   [[nodiscard]] bool empty() const { return count_ == 0; }
+  [[nodiscard]] uint32_t decimation() const { return decimation_; }  // ticks from element to element
   [[nodiscard]] uint64_t sample_id() const { return sample_id_; }
   [[nodiscard]] uint64_t sample_id_end() const { return sample_id_ + count_ * decimation_; }
 

@@ -368,3 +368,30 @@ TEST_CASE("kept wave: packed signals stay whole at a lower rate, and are left ou
   CHECK(elements_of(lived(settings(0, 40'000), 2, bits), left_out) < 4'000'000);
   CHECK(left_out);
 }
+
+TEST_CASE("kept wave: frames hold no more packed elements than readers take, however many come with a sample") {
+  constexpr uint32_t slow_decimation = 2000;  // 1 kS/s, and an input at the counter's rate
+  constexpr size_t count = 10'000;
+  app::OwnedBlock slow = block(0, count);
+  slow.axis.decimation = slow_decimation;
+  app::OwnedBlock::Packed& gpi = slow.packed.emplace_back();
+  gpi.bytes.resize(count * slow_decimation / 8);
+  gpi.run = {signal::SignalId::gpi0, 1, 0, 1, count * slow_decimation, gpi.bytes};
+  Store store;
+  DevicePipeline pipeline(settings(0, 0), store.position, store.next);
+  pipeline.add(slow);
+  pipeline.end("test");
+  store.commit(pipeline.cut({}));
+  uint64_t samples = 0, elements = 0;
+  for (const spool::NewFrame& stored : store.frames) {
+    const auto read = wire::read_frame(stored.bytes);
+    const auto& frame = std::get<wire::Frame>(read);
+    if (frame.header.lane != wire::Lane::wave) continue;
+    const auto decoded = codec::decode_samples(frame.payload, frame.header.codec, frame.header.samples);
+    REQUIRE(decoded.ok());
+    samples += decoded->i.size();
+    for (const codec::DecodedPacked& packed : decoded->packed) elements += packed.count;
+  }
+  CHECK(samples == count);
+  CHECK(elements == count * slow_decimation);
+}
