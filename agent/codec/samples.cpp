@@ -169,8 +169,8 @@ SampleEncoder::~SampleEncoder() = default;
 SampleEncoder::SampleEncoder(SampleEncoder&&) noexcept = default;
 SampleEncoder& SampleEncoder::operator=(SampleEncoder&&) noexcept = default;
 
-void SampleEncoder::know_current(uint8_t range, double offset, double step) { parts_->i.book().know(range & 15, {offset, step}); }
-void SampleEncoder::know_voltage(uint8_t range, double offset, double step) { parts_->v.book().know(range & 15, {offset, step}); }
+void SampleEncoder::know_current(uint8_t range, double offset, double step) { parts_->i.know(range & 15, {offset, step}); }
+void SampleEncoder::know_voltage(uint8_t range, double offset, double step) { parts_->v.know(range & 15, {offset, step}); }
 
 wire::ByteView SampleEncoder::encode(const SampleRun& run) {
   Parts& to = *parts_;

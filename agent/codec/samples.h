@@ -66,7 +66,8 @@ class SampleEncoder {
   SampleEncoder(SampleEncoder&&) noexcept;
   SampleEncoder& operator=(SampleEncoder&&) noexcept;
   // Values of a range (0 to 15; 0 without a range signal) are (float)((code + offset) * step), computed in float64. A calibration
-  // that is not given is found from the values, and so is another one if the values miss the one given.
+  // that is not given is found from the values, and so is another one if the values miss the one given. One that the format does
+  // not allow (FORMAT-wave.md, section 3: a step below 0, a NaN, far beyond any instrument) is not taken.
   void know_current(uint8_t range, double offset, double step);
   void know_voltage(uint8_t range, double offset, double step);
   // At most samples_per_frame_max samples. The payload; valid until the next call.

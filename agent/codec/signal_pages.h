@@ -27,6 +27,10 @@ constexpr int grid_scale_min = -127;  // of a page of 2^127 only
 // bits.
 constexpr double lattice_offset_max = 0x1p53;
 constexpr double lattice_step_max = 0x1p129;
+constexpr bool is_allowed(const Lattice& lattice) {  // no NaN is
+  return lattice.offset >= -lattice_offset_max && lattice.offset <= lattice_offset_max && lattice.step >= 0 &&
+         lattice.step <= lattice_step_max;
+}
 
 struct LatticeRun {
   uint32_t lattice = 0;  // into SignalPages::lattices
@@ -73,6 +77,10 @@ class SignalWriter {
   // Did a page have to fall back to the order of the floats?
   [[nodiscard]] bool fell_back() const { return fell_back_; }
   LatticeBook& book() { return book_; }
+  // Puts a lattice into the book, if the format allows it: every frame could carry it.
+  void know(uint8_t range, const Lattice& lattice) {
+    if (is_allowed(lattice)) book_.know(range, lattice);
+  }
 
  private:
   void cut(size_t count, Ranges ranges);

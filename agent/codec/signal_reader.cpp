@@ -95,8 +95,7 @@ Status SignalReader::read(wire::ByteView data, std::span<float> values, bool kee
   if (lattices > lattices_max) return damaged("too many lattices");
   for (uint64_t at = 0; at < lattices; ++at) {
     const auto offset = std::bit_cast<double>(from.u64()), step = std::bit_cast<double>(from.u64());
-    if (!(std::fabs(offset) <= lattice_offset_max && step >= 0 && step <= lattice_step_max))  // of a NaN, too
-      return damaged("a lattice has an impossible offset or step");
+    if (!is_allowed({offset, step})) return damaged("a lattice has an impossible offset or step");
     pages_.lattices.push_back({offset, step});
   }
   const uint64_t exceptions = from.varint();

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 
 #include "agent/codec/samples.h"
@@ -104,6 +105,38 @@ TEST_CASE("codec: after a finer range, a coarser one takes about as many bytes a
       used.encode({first, v, {}, {}});
       CHECK(used.encode({second, v, {}, {}}).size() <= alone + alone / 20);
     }
+}
+
+TEST_CASE("codec: a calibration that no frame may carry is as good as none") {
+  constexpr size_t count = 5000;
+  const std::vector<float> i = on_lattice(-2000.1234567, 0.6812345e-3, 3.0, count, 1),
+                           v = on_lattice(-300.123456, 0.95012345e-3, 3.3, count, 2);
+  Bytes packed(count / 2);
+  std::fill_n(packed.begin() + 1000, 50, std::byte{0x11});  // few samples of another range, which has no lattice of its own
+  const PackedSignal range[] = {{4, 4, 0, 1, count, packed}, {5, 4, 0, 1, count, packed}};
+  SampleEncoder untold;
+  const auto expected = untold.encode({i, v, {}, range});
+  constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (const auto& [offset, step] : {std::pair{0.0, -1e-3},
+                                     {0.0, nan},
+                                     {nan, 1e-3},
+                                     {infinity, 1e-3},
+                                     {-infinity, 1e-3},
+                                     {0.0, infinity},
+                                     {0x1p54, 1e-3},
+                                     {-0x1p54, 1e-3},
+                                     {0.0, 0x1p130}}) {
+    CAPTURE(offset);
+    CAPTURE(step);
+    SampleEncoder told;
+    for (uint8_t k = 0; k < 2; ++k) {
+      told.know_current(k, offset, step);
+      told.know_voltage(k, offset, step);
+    }
+    const auto payload = told.encode({i, v, {}, range});
+    CHECK(std::equal(payload.begin(), payload.end(), expected.begin(), expected.end()));
+    CHECK(decode_samples(payload, codec_2, count).ok());
+  }
 }
 
 TEST_CASE("codec: a calibration that is known gives power exactly from the first frame on; a wrong one is replaced") {
