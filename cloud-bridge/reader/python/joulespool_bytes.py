@@ -65,11 +65,13 @@ def unzstd(data, size):
         said = zstandard.get_frame_parameters(data).content_size
         if said != size:
             raise Damaged(f"a compressed part holds {said} bytes, not {size}")
-        decompressor = zstandard.ZstdDecompressor().decompressobj()
+        if size:  # into as much memory as the frame says: decompressobj() would take whatever its blocks make
+            return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
+        decompressor = zstandard.ZstdDecompressor().decompressobj()  # of a frame of 0 bytes the other looks at the header only
         content = decompressor.decompress(data)
     except zstandard.ZstdError as error:
         raise Damaged(f"a compressed part: {error}") from None
-    if len(content) != size or not decompressor.eof or decompressor.unused_data:
+    if content or not decompressor.eof or decompressor.unused_data:
         raise Damaged("a compressed part is not one whole zstd frame")
     return content
 

@@ -52,6 +52,13 @@ def zstd(data, **options):
     return zstandard.ZstdCompressor(**options).compress(data)
 
 
+def zstd_of_more(size, blocks):
+    """A zstd frame that says it holds `size` bytes, and holds `blocks` blocks of 128 KiB of zeros, 4 bytes each."""
+    head = b"\x28\xB5\x2F\xFD\x80\x58" + struct.pack("<I", size)  # with the size in 4 bytes, and a window of 2 MiB
+    block = struct.pack("<I", 1 << 20 | 1 << 1)[:3] + b"\0"  # its size from bit 3 on, and that it is one byte again and again
+    return head + (blocks - 1) * block + bytes([block[0] | 1]) + block[1:]
+
+
 def section(signal, coding, data):
     return bytes([signal, coding]) + varint(len(data)) + data
 

@@ -5,15 +5,17 @@ import pathlib
 import random
 import subprocess
 import tempfile
+import tracemalloc
 import unittest
 
 import numpy as np
 
 import joulespool_reader as jr
+from joulespool_bytes import Damaged, unzstd
 from joulespool_pages import BYTES, CENTRE, DELTA, DELTA2, LINEAR, MEAN8, PAIRS, QUADS, TRIPLES, ZEROS
 from joulespool_wave import CORRECTIONS, ELEMENTS, GRID, LATTICE, ORDER, PAGES, RAW, RUNS, SHUFFLED
 from made_frames import (coded_pages, escapes, head, page, part, raw, section, signal_in_pages, symbols_of, varint, wave_frame,
-                         zigzag, zstd)
+                         zigzag, zstd, zstd_of_more)
 
 DIGEST_TOOL = os.path.join(os.environ["JOULESPOOL_TEST_TOOLS"], "digest_tool")
 VECTORS = pathlib.Path(__file__).resolve().parents[2] / "vectors" / "frames"
@@ -250,6 +252,7 @@ def refused_numbers():
     yield with_i(signal_in_pages(zeros, exceptions=[(5, 0, 1)]))
     for lattice in ((np.nan, 1), (np.inf, 1), (-2.0**54, 1), (0, np.nan), (0, np.inf), (0, -1e-9), (0, 2.0**130)):
         yield with_i(signal_in_pages(zeros, [lattice]))
+    yield ONES + section(2, SHUFFLED, zstd_of_more(4 * COUNT, 1))
     for more in (zstd(b""), zstd(b"1"), b"\x50\x2A\x4D\x18\0\0\0\0", b"1"):
         yield ONES + section(2, SHUFFLED, zstd(bytes(400)) + more)
 
@@ -317,6 +320,18 @@ class OddPayloads(unittest.TestCase):
         self.assertGreater(len(cases) - len(ours), len(cases) // 4)
         for number in sorted({*theirs, *ours}):
             self.assertEqual(theirs.get(number), ours.get(number), cases[number])
+
+    def test_a_zstd_frame_takes_no_more_memory_than_it_says(self):
+        size = 8 << 20
+        self.assertEqual(unzstd(zstd_of_more(size, 64), size), bytes(size))
+        for claimed in (0, 1000, size):
+            tracemalloc.start()
+            try:
+                with self.assertRaises(Damaged):
+                    unzstd(zstd_of_more(claimed, 2000), claimed)  # 250 MiB
+                self.assertLess(tracemalloc.get_traced_memory()[1], 3 * size)
+            finally:
+                tracemalloc.stop()
 
 
 if __name__ == "__main__":
