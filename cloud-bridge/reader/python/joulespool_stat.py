@@ -115,7 +115,7 @@ def _expected_at_centres(context, centres, scaled):
 
 def _sums_of_steps(context, start, steps, scaled):
     """Each value is a step from the one before."""
-    steps[0] += start
+    steps[:1] += start  # a scalar that wraps around would be a warning
     valid = context.valid
     if not scaled or (valid[1:] == valid[:-1]).all():
         return np.cumsum(steps.view(np.uint64), dtype=np.uint64).view(np.int64)

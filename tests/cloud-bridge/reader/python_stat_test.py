@@ -6,12 +6,14 @@ import random
 import subprocess
 import tempfile
 import unittest
+import warnings
 
 import numpy as np
 
 import joulespool_stat as stat
 from joulespool_bytes import Damaged
 from joulespool_frame import SUMS, halves_of, read_frame
+from made_frames import zigzag
 
 TOOLS = os.environ["JOULESPOOL_TEST_TOOLS"]
 VECTORS = pathlib.Path(__file__).resolve().parents[2] / "vectors" / "frames"
@@ -106,6 +108,14 @@ class Damage(unittest.TestCase):
                 (10, (0x45, 64, 255, 0), "more bits left out"), (1, (0x21, 0), "a table that"), (1, (0x21, 2, 0, 255), "a table that"),
                 (1, (0x21, 1, 0, 255, 255, 2), "beyond the table"), (4, (1, 255, 2), "more valid samples")):
             self.assertIn(reason, self.defect(self.column(place, body)), body)
+
+    def test_integers_at_the_limits_wrap_around_without_a_warning(self):
+        to_first = zigzag(2**63 - 1) + b"\4"  # k 0, the centre, and the distance 1 as class 2: one above the largest
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for model in (0x01, 0x09):  # at the centre, and from window to window
+                columns = stat.decode(self.column(1, bytes((model, 0)) + to_first), 0)
+                self.assertEqual(columns["sample_id_end"].tolist(), [2**63])
 
     def test_cut_off_or_flipped_bytes_are_refused_or_windows(self):
         for name in ("states", "anything", "tables"):
