@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "agent/codec/section.h"
 
@@ -11,6 +12,8 @@ namespace {
 constexpr uint8_t signal_current = 1;
 constexpr uint8_t signal_voltage = 2;
 constexpr uint8_t signal_power = 3;
+
+bool is_float(uint8_t signal) { return signal >= signal_current && signal <= signal_power; }
 
 Error damaged(const SectionHeader& header, std::string_view what) {
   return {Errc::damaged, "section of signal " + std::to_string(header.signal) + ": " + std::string(what)};
@@ -38,9 +41,8 @@ Status decode_packed(const Section& section, DecodedSamples& out) {
 // Puts a section of floats where it belongs; power's corrections are kept for later.
 Status decode_section(const Section& section, uint64_t samples, DecodedSamples& out, std::vector<uint32_t>& corrections) {
   const SectionHeader& header = section.header;
-  const bool is_float = header.signal >= signal_current && header.signal <= signal_power;
-  if (!is_float && (header.bits == 1 || header.bits == 4)) return decode_packed(section, out);
-  if (!is_float || header.coding > Coding::sparse) {
+  if (!is_float(header.signal)) {
+    if (header.bits == 1 || header.bits == 4) return decode_packed(section, out);
     ++out.sections_skipped;
     return {};
   }
@@ -71,8 +73,12 @@ Status decode_samples_codec1(wire::ByteView payload, uint64_t samples, DecodedSa
   if (!sections) return sections.error();
   out = {};
   std::vector<uint32_t> corrections;
-  for (const Section& section : *sections)
+  uint32_t seen = 0;  // signals of floats
+  for (const Section& section : *sections) {
+    const uint32_t bit = is_float(section.header.signal) ? 1U << section.header.signal : 0;
+    if ((std::exchange(seen, seen | bit) & bit) != 0) return damaged(section.header, "is there twice");
     if (auto status = decode_section(section, samples, out, corrections); !status) return status;
+  }
   if (out.i.size() != samples || out.v.size() != samples) return Error{Errc::damaged, "current or voltage is missing"};
   if (out.p.size() != samples) compute_power(out, corrections);
   return {};

@@ -296,9 +296,12 @@ def _decode_samples(h, count, payload):
 
 
 def _decode_samples_codec_1(h, count, payload):
-    columns, corrections, packed = {}, None, []
+    columns, corrections, packed, seen, elements = {}, None, [], set(), 0
     for section in read_sections(payload):
         if section.signal in (1, 2, 3):
+            if section.signal in seen:
+                raise Damaged("a signal is there twice")
+            seen.add(section.signal)
             if section.bits != 32 or section.count != count:
                 raise Damaged("a signal does not have as many samples as the frame")
             if section.signal == 3 and section.coding == SPARSE:
@@ -306,7 +309,8 @@ def _decode_samples_codec_1(h, count, payload):
             else:
                 columns[section.signal] = _floats(section)
         elif section.bits in (1, 4):
-            if section.count > PACKED_ELEMENTS_MAX:
+            elements += section.count
+            if elements > PACKED_ELEMENTS_MAX:
                 raise Damaged("more elements than a frame may hold")
             packed.append(Packed(section.signal, h.sample_id_first + section.offset, section.stride, _unpack(section)))
     if 1 not in columns or 2 not in columns:

@@ -189,6 +189,27 @@ TEST_CASE_TEMPLATE("codec: sections of signals that are not known are skipped an
   CHECK(same_bits(decoded->i, i));
 }
 
+TEST_CASE_TEMPLATE("codec: a signal that is there twice, or in a coding that is not known, is refused", Codec, Codec1, Codec2) {
+  typename Codec::Writer encoder;
+  const std::vector<float> i(10, 1.0F), v(10, 2.0F), p(10, 5.0F);
+  const Bytes with_power = copy(encoder.encode({i, v, p, {}})), without = copy(encoder.encode({i, v, {}, {}}));
+  REQUIRE(decode_samples(with_power, Codec::number, 10).ok());
+  const Bytes power(with_power.begin() + static_cast<std::ptrdiff_t>(without.size()), with_power.end());
+  REQUIRE(power.front() == std::byte{3});
+  const auto decoded = [&](const Bytes& more) {
+    Bytes payload = with_power;
+    payload.insert(payload.end(), more.begin(), more.end());
+    return decode_samples(payload, Codec::number, 10);
+  };
+  CHECK(decoded(power).error().code == Errc::damaged);
+  CHECK(decoded(without).error().code == Errc::damaged);
+  for (const size_t signal : {size_t{0}, without.size()}) {
+    Bytes payload = with_power;
+    payload[signal + 1] = std::byte{77};
+    CHECK(decode_samples(payload, Codec::number, 10).error().code == Errc::damaged);
+  }
+}
+
 TEST_CASE("codec: windows beside samples, or alone, come back as they are") {
   SampleEncoder encoder;
   const Bytes windows = {std::byte{1}, std::byte{0}, std::byte{0xFF}};

@@ -210,6 +210,12 @@ class Damage(unittest.TestCase):
         self.payload_defect(i + section(2, jr.ZSTD, 32, 2, compress(bytes(9))))
         self.payload_defect(i + section(2, jr.SPARSE, 32, 2, compress(b"\1abcd")))
         self.payload_defect(i + v + section(16, jr.SHUFFLED, 1, 8, compress(b"1")))
+        for more in (i, v, floats(3, [5, 6]) * 2, section(3, jr.SPARSE, 32, 2, compress(b"\1abcd")) + floats(3, [5, 6])):
+            self.payload_defect(i + v + more)
+        self.payload_defect(i + v + section(3, 77, 32, 2, bytes(8)))
+        half = section(16, jr.ZSTD, 1, 2**23, compress(bytes(2**20)))
+        jr.decode_wave(jr.read_frame(wave_frame(i + v + 2 * half, 2)))
+        self.payload_defect(i + v + 2 * half + section(17, jr.RAW, 1, 1, b"\0"))
         for pairs in (b"\0abcd", b"\3abcd", b"\1abcd\2abcd", b"\1abc", b"\x80", b"\x80\x80\x80\x80\x80\1abcd"):
             self.payload_defect(i + v + section(3, jr.SPARSE, 32, 2, compress(pairs)))
 
