@@ -36,6 +36,7 @@ import botocore.awsrequest
 import botocore.credentials
 
 from kinesis_emulator import ACCESS_KEY, REGION, SECRET_KEY
+from loopback_port import free_port
 
 RECORDS_MAX = 500
 REQUEST_BYTES_MAX = 5 * 1024 * 1024
@@ -234,7 +235,7 @@ class KinesisProxy:
         self.secrets = dict(secrets or {ACCESS_KEY: SECRET_KEY})
         self.region = region
         self.clock_offset_s = clock_offset_s  # how far AWS' clock is ahead of ours
-        self.port = port
+        self.port = port or free_port()
         self.bad_signatures = []   # (operation, (error type, message))
         self.limit_violations = []
         self._lock = threading.Lock()
@@ -327,7 +328,6 @@ class KinesisProxy:
     def _open(self):
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = _Server(("127.0.0.1", self.port), handler)
-        self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 

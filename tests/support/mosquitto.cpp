@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -37,6 +38,14 @@ bool accepts(uint16_t port) {
   return connected;
 }
 
+bool is_free(uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = loopback(port);
+  const bool bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  ::close(fd);
+  return bound;
+}
+
 pid_t spawn(const std::string& configuration_file, const std::string& log_file) {
   const char* arguments[] = {"mosquitto", "-c", configuration_file.c_str(), nullptr};
   const std::string path = "/usr/sbin/mosquitto";
@@ -53,13 +62,14 @@ pid_t spawn(const std::string& configuration_file, const std::string& log_file) 
 }  // namespace
 
 uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = loopback(0);
-  socklen_t size = sizeof(address);
-  ::bind(fd, reinterpret_cast<const sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(fd);
-  return ntohs(address.sin_port);
+  constexpr unsigned first = 20'000, count = 12'768;  // below those that Linux gives to clients and to servers that take any
+  constexpr unsigned each = 37;                       // a process' own before it comes to another's
+  static std::atomic<unsigned> tried = 0;
+  for (unsigned n = 0; n < count; ++n) {
+    const auto port = static_cast<uint16_t>(first + (static_cast<unsigned>(::getpid()) * each + tried++) % count);
+    if (is_free(port)) return port;
+  }
+  return 0;
 }
 
 Result<std::unique_ptr<Mosquitto>> Mosquitto::start(const std::string& configuration, const Files& files) {
@@ -89,7 +99,10 @@ Status Mosquitto::start_again() {
   pid_ = spawn(directory_ + "/mosquitto.conf", directory_ + "/mosquitto.log");
   for (int waited_ms = 0; waited_ms < start_deadline_ms; waited_ms += poll_interval_ms) {
     if (accepts(port_)) return {};
-    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) break;
+    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+      pid_ = 0;
+      break;
+    }
     ::poll(nullptr, 0, poll_interval_ms);
   }
   std::ostringstream log;

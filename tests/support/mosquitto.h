@@ -42,7 +42,8 @@ class Mosquitto {
   pid_t pid_ = 0;
 };
 
-// A port of 127.0.0.1 that nobody listens on right now.
+// A port of 127.0.0.1 that nobody listens on. A server can be killed and started again on it: neither a client nor another
+// test's server gets it meanwhile, as they could one that the kernel chose.
 uint16_t free_port();
 
 }  // namespace joulespool::test
