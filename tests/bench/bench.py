@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 from codec_table import print_codec_table  # noqa: E402
-from rig import Rig, build_dir, cpu_seconds, problems_in, rss_bytes, utc_in  # noqa: E402
+from rig import Rig, build_dir, cpu_seconds, problems_in, rss_bytes  # noqa: E402
 from standin_world import StandinWorld  # noqa: E402
 from trend import trend_table  # noqa: E402
 
@@ -21,8 +21,8 @@ SECONDS = 20
 RATE = 2_000_000
 
 
-def js110(seconds: float, origin: str) -> str:
-    return f"source=simulated,model=js110,serial=000456,seed=1,load=sleep-ble,origin={origin},duration-s={seconds}"
+def js110(seconds: float) -> str:
+    return f"source=simulated,model=js110,serial=000456,seed=1,load=sleep-ble,duration-s={seconds}"
 
 
 def codec_table() -> bool:
@@ -95,7 +95,7 @@ def reading_table() -> bool:
 
 def agent_table(rows: list):
     """One simulated JS110 at 2 MS/s, full rate uploaded, the whole way to the emulator."""
-    with Rig([js110(SECONDS + 4, utc_in(1.5))], ["--wave.mode", "upload"]) as rig:
+    with Rig([js110(SECONDS + 4)], ["--wave.mode", "upload"]) as rig:
         rig.bridge.start()
         rig.agent.start()
         pid = rig.agent.process.pid
@@ -126,7 +126,7 @@ def latency_table():
     print("\nlatency from sample to Kinesis, lane stat, ms")
     well = True
     for name, flags in (("default settings", []), ("full rate uploaded too", ["--wave.mode", "upload"])):
-        with Rig([js110(SECONDS, utc_in(1.5))], flags) as rig:
+        with Rig([js110(SECONDS)], flags) as rig:
             rig.bridge.start()
             rig.agent.start()
             rig.wait_until_drained(SECONDS + 60)

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 
-from rig import HOST, Process, build_dir, cpu_seconds, free_port, rss_bytes, sanitizer_reports_in, status_of, wait_for
+from loopback_port import free_port
+from rig import HOST, Process, build_dir, cpu_seconds, rss_bytes, sanitizer_reports_in, status_of, wait_for
 from standin_world import StandinWorld
 
 
@@ -70,9 +71,14 @@ class InstrumentRig:
         status = wait_for(self.status, 20, "the agent answers")
         return next((device for device in status["devices"] if device["id"] == name), None)
 
+    def sample_id_end(self, name: str) -> int:
+        """Up to where samples of one device are stored; waits for the first."""
+        return wait_for(lambda: (self.device(name) or {}).get("sample_id_end", 0), 20, f"samples of {name}")
+
     def wait_for_devices(self, names, state: str):
         for name in names:
-            wait_for(lambda name=name: (self.device(name) or {}).get("state") == state, 30, f"{name} is {state}; status: {self.device(name)}")
+            wait_for(lambda name=name: (self.device(name) or {}).get("state") == state, 30,
+                     lambda name=name: f"{name} is {state}; status: {self.device(name)}")
 
     def wait_for_event_log(self, event: str, device: str):
         wait_for(lambda: any(f" {event} " in line and device in line for line in self.agent.log_text().splitlines()), 30, f"{event} of {device}")

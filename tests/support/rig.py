@@ -16,6 +16,7 @@ TOP = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
 from kinesis_emulator import REGION, KinesisEmulator, aws_environment  # noqa: E402
+from loopback_port import free_port  # noqa: E402
 
 STREAM = "joulespool"
 HOST = "rig-1"
@@ -66,6 +67,10 @@ class Process:
         if self.process is not None and self.process.poll() is not None:
             raise AssertionError(f"{self.name} ended by itself with exit code {self.process.returncode}:\n{self.log_text()[-2000:]}")
 
+    def freeze(self):
+        """SIGSTOP: it is there and does nothing, until it is killed."""
+        self.process.send_signal(signal.SIGSTOP)
+
     def kill(self):
         """SIGKILL: no goodbye."""
         if self.process is not None:
@@ -90,16 +95,21 @@ class Process:
 
 
 def cpu_seconds(pid: int) -> float:
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    """0 if it has ended."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_bytes(pid: int, which: str) -> int:
-    """VmRSS or VmHWM."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(which):
-            return int(line.split()[1]) * 1024
-    return 0
+    """VmRSS or VmHWM; 0 if it has ended."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(which)), 0)
 
 
 def sanitizer_reports_in(log: str) -> list:
@@ -127,12 +137,6 @@ class Broker:
         return self
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def accepts(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
@@ -154,14 +158,22 @@ def status_of(spool: pathlib.Path):
 
 
 class Rig:
-    """with Rig(devices) as rig: ... Everything it started is gone at the end; the folder is kept if something went wrong."""
+    """with Rig(devices) as rig: ... Everything it started is gone at the end; the folder is kept if something went wrong.
+
+    The devices come without origin: their sample 0 is lead_s() after broker and emulator are there, for the agent to be up before: what
+    is measured earlier nobody could know of."""
 
     def __init__(self, devices: list, agent_flags=(), bridge_flags=(), proxy=False, shards=2):
         self.devices, self.agent_flags, self.bridge_flags, self.shards = devices, list(agent_flags), list(bridge_flags), shards
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="joulespool-rig-"))
         self.wants_proxy = proxy
+        self.origin_utc_s = None
         self.proxy = None
         self.emulator = self.broker = self.bridge = self.agent = None
+
+    @staticmethod
+    def lead_s() -> float:
+        return 2 + slowness()
 
     @property
     def spool(self) -> pathlib.Path:
@@ -190,6 +202,8 @@ class Rig:
             build_dir() / "bin" / "joulespool-bridge", "run", "--mqtt.uri", self.broker.uri, "--kinesis.endpoint", endpoint,
             "--kinesis.region", REGION, "--kinesis.stream", STREAM, "--kinesis.create-stream", "--kinesis.shards", self.shards,
             "--dead-letter.directory", self.folder / "dead-letters", *self.bridge_flags], self.environment)
+        self.origin_utc_s = round(time.time() + self.lead_s(), 3)
+        self.devices = [f"{device},origin=@{self.origin_utc_s:.3f}" for device in self.devices]
         devices = [word for device in self.devices for word in ("--device", device)]
         self.agent = Process("agent", self.folder, [
             build_dir() / "bin" / "joulespool", "run", "--host", HOST, "--mqtt.uri", self.broker.uri,
@@ -227,6 +241,16 @@ class Rig:
         return bool(status and all(device["state"] == "ended" for device in status["devices"])
                     and status["spool"]["queued_frames"] == 0)
 
+    def wait_for_status(self, condition, timeout_s: float, what: str):
+        """The first status for which condition(status) is true."""
+        def met():
+            status = self.status()
+            return status if status and condition(status) else None
+        return wait_for(met, timeout_s, lambda: f"{what}; status: {self.status()}")
+
+    def wait_until_ended(self, timeout_s: float):
+        return self.wait_for_status(lambda status: all(device["state"] == "ended" for device in status["devices"]), timeout_s, "all devices ended")
+
     def wait_until_drained(self, timeout_s: float):
         return wait_for(self.drained, timeout_s, lambda: f"all devices ended and the spool is empty; status: {self.status()}")
 
@@ -246,8 +270,3 @@ class Rig:
 
 def problems_in(account: dict) -> list:
     return account["problems"] + [f"{device['device']}: {problem}" for device in account["devices"] for problem in device["problems"]]
-
-
-def utc_in(seconds: float) -> str:
-    """A time that many seconds from now, as the origin of devices."""
-    return f"@{time.time() + seconds:.3f}"

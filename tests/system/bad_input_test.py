@@ -8,14 +8,11 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from rig import Rig, build_dir, problems_in, slowness, utc_in, wait_for  # noqa: E402
-
-LEAD_S = 1.5
+from rig import Rig, build_dir, problems_in, slowness, wait_for  # noqa: E402
 
 
 def js220(seconds, rate_hz=100_000, serial="001122"):
-    origin = utc_in(LEAD_S * slowness())
-    return f"source=simulated,model=js220,serial={serial},seed=5,load=cpu,origin={origin},duration-s={seconds},rate-hz={rate_hz}"
+    return f"source=simulated,model=js220,serial={serial},seed=5,load=cpu,duration-s={seconds},rate-hz={rate_hz}"
 
 
 def run(*words, environment=None):
@@ -41,7 +38,7 @@ class BadInput(unittest.TestCase):
             rig.broker.process.kill()
             rig.bridge.start()
             rig.agent.start()
-            wait_for(lambda: (rig.status() or {}).get("spool", {}).get("queued_frames", 0) > 3, 30, "frames are spooled")
+            rig.wait_for_status(lambda status: status["spool"]["queued_frames"] > 3, 30, "frames are spooled")
             said = run(agent(), "status", "--spool", rig.spool)
             self.assertEqual(said.returncode, 0, said.stderr)
             self.assertIn("broker not connected", said.stdout)
@@ -78,7 +75,7 @@ class BadInput(unittest.TestCase):
                 rig.broker.process.kill()
                 rig.bridge.start()
                 rig.agent.start()
-                wait_for(lambda: (rig.status() or {}).get("spool", {}).get("error"), 60, "the disk is full, and the status says so")
+                rig.wait_for_status(lambda status: status["spool"].get("error"), 60, "the disk is full, and the status says so")
                 rig.broker.start()
                 device = self.settle(rig, seconds)
                 self.assertEqual(set(device["gaps"]), {"disk_full"})
@@ -93,7 +90,7 @@ class BadInput(unittest.TestCase):
             rig.broker.process.kill()
             rig.bridge.start()
             rig.agent.start()
-            wait_for(lambda: (rig.status() or {}).get("devices", [{}])[0].get("state") == "ended", 60, "the device has ended")
+            rig.wait_until_ended(60)
             rig.broker.start()
             rig.wait_until_drained(60)
             self.assertEqual(rig.agent.stop(), 0)
@@ -111,7 +108,7 @@ class BadInput(unittest.TestCase):
             rig.broker.process.kill()
             rig.bridge.start()
             rig.agent.start()
-            wait_for(lambda: (rig.status() or {}).get("devices", [{}])[0].get("state") == "ended", 60, "the device has ended")
+            rig.wait_until_ended(60)
             rig.agent.stop()
             self.damage_a_wave_frame(rig.spool)
             verified = run(agent(), "spool", "verify", "--spool", rig.spool)
@@ -138,7 +135,7 @@ class BadInput(unittest.TestCase):
         with Rig([js220(4)]) as rig:
             rig.bridge.start()
             rig.agent.start()
-            wait_for(lambda: (rig.status() or {}).get("uplink", {}).get("frames_acked", 0) > 0, 30, "frames arrive")
+            rig.wait_for_status(lambda status: status["uplink"]["frames_acked"] > 0, 30, "frames arrive")
             part = self.part_of("stranger")
             for payload in (b"hello", b"JSF1", b"JSF2" + bytes(100), b"JSF1" + bytes(100), os.urandom(1000)):
                 sent = subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(rig.broker.port), "-q", "1", "-V", "5", "-s", "-t",

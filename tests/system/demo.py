@@ -11,19 +11,18 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from rig import TOP, Rig, problems_in, utc_in  # noqa: E402
+from rig import TOP, Rig, problems_in  # noqa: E402
 
 SECONDS = 36  # of the devices' time
 UNITS = 2.0 ** 31
 
 
 def devices() -> list:
-    origin = utc_in(2)
     data = TOP / "tests" / "data"
     return [
-        f"source=simulated,model=js110,serial=000456,seed=1,load=sleep-ble,origin={origin},duration-s={SECONDS}",
+        f"source=simulated,model=js110,serial=000456,seed=1,load=sleep-ble,duration-s={SECONDS}",
         f"source=replay,model=js220,serial=001122,current-file={data}/js220-ble-event.i.f32,voltage-file={data}/js220-ble-event.v.f32,"
-        f"power-file={data}/js220-ble-event.p.f32,loop=true,origin={origin},duration-s={SECONDS}",
+        f"power-file={data}/js220-ble-event.p.f32,loop=true,duration-s={SECONDS}",
     ]
 
 

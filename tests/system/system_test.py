@@ -14,26 +14,26 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from rig import REGION, STREAM, TOP, Rig, build_dir, problems_in, slowness, utc_in, wait_for  # noqa: E402
+from rig import REGION, STREAM, TOP, Rig, build_dir, problems_in, slowness, wait_for  # noqa: E402
 
 SECONDS = 6.0  # of the devices' time, per scenario
-LEAD_S = 1.5   # the agent is up before the devices' sample 0
 
 
 def devices(seconds=SECONDS, faults="") -> list:
     """A simulated JS110 at full rate and a replayed real JS220 recording; slower where the programs are instrumented."""
-    origin = utc_in(LEAD_S * slowness())
     slow = slowness() > 1
     data = TOP / "tests" / "data"
-    js110 = f"source=simulated,model=js110,serial=000456,seed=11,load=sleep-ble,origin={origin},duration-s={seconds}"
+    js110 = f"source=simulated,model=js110,serial=000456,seed=11,load=sleep-ble,duration-s={seconds}"
     js220 = (f"source=replay,model=js220,serial=001122,current-file={data}/js220-ble-event.i.f32,"
-             f"voltage-file={data}/js220-ble-event.v.f32,power-file={data}/js220-ble-event.p.f32,loop=true,origin={origin},duration-s={seconds}")
+             f"voltage-file={data}/js220-ble-event.v.f32,power-file={data}/js220-ble-event.p.f32,loop=true,duration-s={seconds}")
     if slow:
         js110, js220 = js110 + ",rate-hz=100000", js220 + ",rate-hz=100000"
     return [js110 + (f",faults={faults}" if faults else ""), js220]
 
 
 class Promise(unittest.TestCase):
+    RESTART_S = 2  # an agent that was killed is back by then
+
     def run_rig(self, disturb, expect_gaps=(), possible_gaps=(), proxy=False, faults="", seconds=SECONDS, agent_flags=()):
         """Runs agent and bridge, calls disturb(rig) meanwhile, drains, and settles the account. The reasons of gap records are
         those of expect_gaps, and perhaps some of possible_gaps."""
@@ -80,7 +80,7 @@ class Promise(unittest.TestCase):
         self.assertGreater(len(python.stdout.splitlines()), 3)
 
     def wait_until_streaming(self, rig, acked=20):
-        wait_for(lambda: (rig.status() or {}).get("uplink", {}).get("frames_acked", 0) >= acked, 30, "frames are acked")
+        rig.wait_for_status(lambda status: status["uplink"]["frames_acked"] >= acked, 30, "frames are acked")
 
     def test_1_clean_run(self):
         account = self.run_rig(lambda rig: None)
@@ -90,17 +90,18 @@ class Promise(unittest.TestCase):
         def disturb(rig):
             self.wait_until_streaming(rig)
             rig.broker.process.kill()
-            wait_for(lambda: not rig.status()["uplink"]["connected"], 20, "the agent notices that the broker is gone")
-            self.assertGreater(rig.status()["spool"]["queued_frames"], 0)
+            rig.wait_for_status(lambda status: not status["uplink"]["connected"], 20, "the agent notices that the broker is gone")
+            rig.wait_for_status(lambda status: status["spool"]["queued_frames"] > 0, 20, "frames wait in the spool")
             rig.broker.start()
         self.run_rig(disturb)
 
     def test_3_bridge_killed_with_frames_in_flight(self):
         def disturb(rig):
             self.wait_until_streaming(rig)
-            wait_for(lambda: rig.status()["uplink"]["unacked_frames"] > 0, 20, "frames are in flight")
+            rig.bridge.freeze()  # so that they are still in flight when it is killed
+            rig.wait_for_status(lambda status: status["uplink"]["unacked_frames"] > 0, 20, "frames are in flight")
             rig.bridge.kill()
-            wait_for(lambda: not rig.status()["uplink"]["bridge_online"], 20, "the agent learns that the bridge is gone")
+            rig.wait_for_status(lambda status: not status["uplink"]["bridge_online"], 20, "the agent learns that the bridge is gone")
             rig.bridge.start()
         self.run_rig(disturb)
 
@@ -120,7 +121,7 @@ class Promise(unittest.TestCase):
                 before = rig.proxy.counters()["requests"]
                 rig.proxy.set_mode(mode, **parameters)
                 if mode == "refuse":
-                    wait_for(lambda: not rig.status()["uplink"]["bridge_accepting"], 30, "the bridge says that Kinesis is away")
+                    rig.wait_for_status(lambda status: not status["uplink"]["bridge_accepting"], 30, "the bridge says that Kinesis is away")
                 else:
                     wait_for(lambda: rig.proxy.counters()["requests"] >= before + 4, 30, f"requests meet the mode {mode}")
             rig.proxy.set_mode("ok")
@@ -148,12 +149,13 @@ class Promise(unittest.TestCase):
         seed = int(os.environ.get("JOULESPOOL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
         print(f"seed {seed}", flush=True)
         chance = random.Random(seed)
+        seconds = SECONDS + self.RESTART_S * slowness()
 
         def disturb(rig):
             self.wait_until_streaming(rig)
             ends = time.monotonic() + SECONDS * slowness()
             while time.monotonic() < ends:
-                what = chance.choice(["broker", "bridge", "agent", "kinesis"])
+                what = chance.choice(["broker", "bridge", "agent" if self.may_kill_agent(rig, seconds) else "bridge", "kinesis"])
                 if what == "broker":
                     rig.broker.process.kill()
                     rig.broker.start()
@@ -169,8 +171,15 @@ class Promise(unittest.TestCase):
                     rig.proxy.set_mode(mode[0], **mode[1])
                 self.stand_for(chance.uniform(0.2, 1.2) * slowness())
             rig.proxy.set_mode("ok")
-        self.run_rig(disturb, expect_gaps={"usb_drop"}, possible_gaps={"restart", "device_lost"}, proxy=True,
+        self.run_rig(disturb, expect_gaps={"usb_drop"}, possible_gaps={"restart", "device_lost"}, proxy=True, seconds=seconds,
                      faults="drop:every=700000/length=1260;lose:every=5000000/length=200000")
+
+    def may_kill_agent(self, rig, seconds):
+        """Not shortly before the devices end: of one that is over before the agent is back, nobody tells it what was measured meanwhile."""
+        if rig.origin_utc_s + seconds - time.time() > self.RESTART_S * slowness():
+            return True
+        status = rig.status()
+        return status is not None and all(device["state"] == "ended" for device in status["devices"])
 
     def stand_for(self, seconds):
         """Lets a disturbance last: the passing of time is the condition here."""
