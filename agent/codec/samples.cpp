@@ -245,7 +245,9 @@ Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples&
     return damaged(section.signal, "an impossible width, place or number of elements");
   packed.offset = static_cast<uint32_t>(offset);
   packed.stride = static_cast<uint32_t>(stride);
-  packed.data.resize((packed.count * packed.bits + 7) / 8);
+  const size_t size = (packed.count * packed.bits + 7) / 8;
+  if (packed.data.capacity() > 2 * size) packed.data = wire::Bytes();  // or long ones, each in another place, would add up
+  packed.data.resize(size);
   const bool as_runs = section.coding == static_cast<uint8_t>(PackedCoding::runs);
   if (!as_runs && section.coding != static_cast<uint8_t>(PackedCoding::elements))
     return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");

@@ -87,7 +87,8 @@ class SampleDecoder {
   SampleDecoder& operator=(SampleDecoder&&) noexcept;
   // `samples`: as many as the frame's header says (wire::kept_samples); sections of i and v must have exactly that many, and need
   // not be there if that is none.
-  // Every bit pattern comes back as it was, NaN payloads too. Safe on hostile input: allocates at most what `samples` allows.
+  // Every bit pattern comes back as it was, NaN payloads too. Safe on hostile input: holds at most what `samples`, the payload's
+  // size and packed_elements_per_frame_max allow.
   // Errors: damaged (with the section and the reason; `out` then means nothing), usage (a codec this version does not know).
   Status decode(wire::ByteView payload, uint32_t codec, uint64_t samples, DecodedSamples& out);
 

@@ -165,6 +165,22 @@ TEST_CASE("codec: a small payload cannot make a decoder allocate more than its s
   }
 }
 
+TEST_CASE("codec: frames with one long packed signal, each in another place, do not add up in samples that are reused") {
+  const Bytes zeros(packed_elements_per_frame_max / 2);
+  const float one = 1;
+  SampleEncoder encoder;
+  SampleDecoder decoder;
+  DecodedSamples out;
+  for (size_t before = 0; before < 8; ++before) {
+    std::vector<PackedSignal> packed(before, {16, 1, 0, 1, 0, {}});
+    packed.push_back({4, 4, 0, 1, packed_elements_per_frame_max, zeros});
+    REQUIRE(decoder.decode(encoder.encode({{&one, 1}, {&one, 1}, {}, packed}), codec_2, 1, out).ok());
+    size_t held = 0;
+    for (const DecodedPacked& signal : out.packed) held += signal.data.capacity();
+    CHECK(held <= 2 * zeros.size());
+  }
+}
+
 TEST_CASE("codec: sizes and counts that nothing is behind allocate next to nothing") {
   for (const uint64_t claim : {uint64_t{1} << 20, uint64_t{1} << 32, uint64_t{1} << 40, UINT64_MAX})
     for (int where = 0; where < 9; ++where) {
