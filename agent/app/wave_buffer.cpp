@@ -29,6 +29,13 @@ std::span<const float> part_of(const std::vector<float>& values, size_t first, s
   return values.empty() ? std::span<const float>{} : std::span(values).subspan(first, count);
 }
 
+// Its elements from `sample_id` on, in `memory`.
+signal::PackedRun part_from(const signal::PackedRun& run, uint64_t sample_id, wire::Bytes& memory) {
+  signal::BitColumn column(run);
+  column.append(run);
+  return column.slice(sample_id, column.sample_id_end(), memory);
+}
+
 }  // namespace
 
 WaveBuffer::WaveBuffer(const WaveBufferSettings& settings) : settings_(settings), chooser_(chooser_of(settings)) {
@@ -58,11 +65,13 @@ void WaveBuffer::add(const OwnedBlock& block, size_t skip) {
   append_tail(run.i, block.i, skip);
   append_tail(run.v, block.v, skip);
   append_tail(run.p, block.p, skip);
+  wire::Bytes memory;
   for (const OwnedBlock::Packed& packed : block.packed) {
+    const signal::PackedRun elements = skip == 0 ? packed.run : part_from(packed.run, first, memory);
     auto column = std::find_if(run.packed.begin(), run.packed.end(),
-                               [&](const signal::BitColumn& known) { return known.continues(packed.run); });
-    if (column == run.packed.end()) column = run.packed.emplace(run.packed.end(), packed.run);
-    column->append(packed.run);
+                               [&](const signal::BitColumn& known) { return known.continues(elements); });
+    if (column == run.packed.end()) column = run.packed.emplace(run.packed.end(), elements);
+    column->append(elements);
   }
   expected_ = block.sample_id + block.i.size() * block.axis.decimation;
 }

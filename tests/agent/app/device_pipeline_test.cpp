@@ -163,7 +163,7 @@ TEST_CASE("pipeline: a counter that starts anew ends the old axis and starts ano
   }
 }
 
-TEST_CASE("pipeline: GPI bits arrive at their place, whatever the frames") {
+TEST_CASE("pipeline: GPI bits arrive once, at their place, whatever the frames and whatever blocks repeat") {
   std::mt19937 random(7);
   const uint64_t ticks = 400'000;
   wire::Bytes bits(ticks / 8);
@@ -172,14 +172,16 @@ TEST_CASE("pipeline: GPI bits arrive at their place, whatever the frames") {
   Store store;
   DevicePipeline pipeline(settings(app::WaveMode::upload), store.position, store.next);
   for (uint64_t tick = 0; tick < ticks;) {
-    const uint64_t count = std::min<uint64_t>(ticks - tick, 2 * (1 + random() % 9000));
-    app::OwnedBlock with_bits = block(tick, count / decimation, 5);
+    const uint64_t first = random() % 3 == 0 ? tick - std::min<uint64_t>(tick, 2 * (random() % 5000)) : tick;
+    const uint64_t end = tick + std::min<uint64_t>(ticks - tick, 2 * (1 + random() % 9000));
+    app::OwnedBlock with_bits = block(first, (end - first) / decimation, 5);
     app::OwnedBlock::Packed& packed = with_bits.packed.emplace_back();
-    packed.bytes.resize((count + 7) / 8);
-    for (uint64_t at = 0; at < count; ++at) packed.bytes[at / 8] |= static_cast<std::byte>(bit_at(tick + at) << (at % 8));
-    packed.run = {signal::SignalId::gpi0, 1, tick, 1, count, packed.bytes};
+    packed.bytes.resize((end - first + 7) / 8);
+    for (uint64_t at = first; at < end; ++at)
+      packed.bytes[(at - first) / 8] |= static_cast<std::byte>(bit_at(at) << ((at - first) % 8));
+    packed.run = {signal::SignalId::gpi0, 1, first, 1, end - first, packed.bytes};
     pipeline.add(with_bits);
-    tick += count;
+    tick = end;
     if (random() % 4 == 0) {
       store.commit(pipeline.cut({}));
       pipeline.committed();
