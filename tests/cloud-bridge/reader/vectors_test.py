@@ -110,6 +110,7 @@ FEATURES = {
     "lattice-runs": lambda wave: len(wave.i.lattices) == 2 and len(wave.i.pages) == 1 and len(wave.i.pages[0].runs) == 14,
     "pages": lambda wave: len(wave.i.pages) == 3 and len({page.runs[0][0] for page in wave.i.pages}) == 2,
     "grid": lambda wave: [page.kind for page in wave.i.pages + wave.v.pages] == [GRID, GRID] and wave.v.pages[0].scale == -12,
+    "grid-limits": lambda wave: [(page.kind, page.scale) for page in wave.i.pages + wave.v.pages] == [(GRID, -127), (GRID, 126)],
     "order": lambda wave: kinds(wave.i) == kinds(wave.v) == {ORDER} and (wave.v.values < 0).all(),
     "shuffled": lambda wave: wave.i.coding == SHUFFLED,
     "raw": lambda wave: wave.i.coding == wave.v.coding == RAW,

@@ -130,6 +130,13 @@ Content grid() {
             series(200, [&](size_t) { return on_grid(9 + within(random, 3), -12); }));
 }
 
+// The largest power of two that a float can be, and the smallest that is a normal number.
+Content grid_limits() {
+  Random random(26);
+  return of(series(200, [&](size_t) { return on_grid(within(random, 1), -127); }),
+            series(200, [&](size_t) { return on_grid(70'001 + within(random, 40), 126); }));
+}
+
 Content order() {
   Random random(7);
   return of(series(400, [&](size_t at) { return from_bits(0x30000000 + at * 500'000 + random() % 64); }),
@@ -295,6 +302,7 @@ const std::map<std::string, std::function<Content()>> vectors = {
     {"lattice-runs", lattice_runs},
     {"pages", pages},
     {"grid", grid},
+    {"grid-limits", grid_limits},
     {"order", order},
     {"shuffled", shuffled},
     {"raw", raw},
