@@ -15,9 +15,13 @@ constexpr int128 join_halves(int64_t high, uint64_t low) {
   return static_cast<int128>((static_cast<uint128>(static_cast<uint64_t>(high)) << 64) | low);
 }
 
-// The sum modulo 2^128: of sums that came from outside, and may be anything.
+// Sum and difference modulo 2^128: of sums that came from outside, and may be anything.
 constexpr int128 wrapping_add(int128 a, int128 b) {
   return static_cast<int128>(static_cast<uint128>(a) + static_cast<uint128>(b));
+}
+
+constexpr int128 wrapping_subtract(int128 a, int128 b) {
+  return static_cast<int128>(static_cast<uint128>(a) - static_cast<uint128>(b));
 }
 
 std::string to_decimal(int128 value);

@@ -5,18 +5,13 @@
 #include <experimental/simd>
 #include <type_traits>
 
-#pragma GCC diagnostic ignored "-Wpsabi"  // aarch64: how vectors were passed by another version of GCC
-
 namespace joulespool::signal::JOULESPOOL_KERNELS {
 namespace {
 
-#define JOULESPOOL_TEXT_OF(name) #name
-#define JOULESPOOL_TEXT(name) JOULESPOOL_TEXT_OF(name)
-constexpr bool is_scalar = JOULESPOOL_TEXT(JOULESPOOL_KERNELS)[0] == 's';
-
 namespace simd = std::experimental;
+constexpr bool has_vectors = InstructionSet::JOULESPOOL_KERNELS != InstructionSet::scalar;
 using One = simd::simd<float, simd::simd_abi::scalar>;
-using Lanes = std::conditional_t<is_scalar, One, simd::native_simd<float>>;
+using Lanes = std::conditional_t<has_vectors, simd::native_simd<float>, One>;
 
 bool all_valid(const float* __restrict x, size_t count) {
   constexpr size_t width = Lanes::size();

@@ -25,8 +25,6 @@ double mean_units(const wire::Window& window, Quantity quantity) {
   return static_cast<double>(sum_of(window, quantity)) / static_cast<double>(window.valid);
 }
 
-int128 wrapping_subtract(int128 a, int128 b) { return static_cast<int128>(static_cast<uint128>(a) - static_cast<uint128>(b)); }
-
 // Minima, and maxima with the sign turned, so that all six are minima. Turning a sign twice gives the same bits.
 std::array<float, 6> minima_of(const wire::Window& window) {
   return {window.i_min, -window.i_max, window.v_min, -window.v_max, window.p_min, -window.p_max};
