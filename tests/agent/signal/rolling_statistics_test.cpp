@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 #include <deque>
 #include <random>
 
 #include "tests/support/allocation_count.h"
+#include "tests/support/test_seed.h"
 
 namespace {
 
@@ -104,11 +104,6 @@ void check_means(const RollingStatistics& rolling, const std::deque<Window>& win
   }
 }
 
-uint64_t first_seed() {
-  const char* given = std::getenv("JOULESPOOL_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
-
 Window window_of(int64_t i, int64_t v, uint64_t valid) {
   Window window;
   window.sample_id_end = window.count = window.valid = valid;
@@ -123,8 +118,8 @@ Window window_of(int64_t i, int64_t v, uint64_t valid) {
 }  // namespace
 
 TEST_CASE("rolling statistics: after every step they are those of the windows held, computed anew") {
-  const uint64_t first = first_seed();
-  const uint64_t seeds = std::getenv("JOULESPOOL_TEST_SEED") != nullptr ? 1 : 12;
+  const uint64_t first = test::first_seed();
+  const uint64_t seeds = test::seeds(12);
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     CAPTURE(seed);  // JOULESPOOL_TEST_SEED=<seed> repeats it
     WindowMaker maker(seed);

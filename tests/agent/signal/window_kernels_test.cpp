@@ -5,12 +5,12 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <random>
 #include <vector>
 
 #include "agent/signal/window_accumulator.h"
+#include "tests/support/test_seed.h"
 
 namespace {
 
@@ -127,12 +127,6 @@ class SignalMaker {
   std::normal_distribution<double> normal_;
 };
 
-uint64_t first_seed() {
-  const char* given = std::getenv("JOULESPOOL_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
-uint64_t seeds(uint64_t usual) { return std::getenv("JOULESPOOL_TEST_SEED") != nullptr ? 1 : usual; }
-
 void check_all_ways(const SampleSpan& samples) {
   const Window expected = reference(samples);
   for (const InstructionSet set : available_instruction_sets()) {
@@ -151,9 +145,9 @@ void check_all_ways(const SampleSpan& samples) {
 }  // namespace
 
 TEST_CASE("windows: every instruction set gives the bits of the definition, whatever the samples") {
-  const uint64_t first = first_seed();
+  const uint64_t first = test::first_seed();
   uint64_t valid = 0, count = 0;
-  for (uint64_t seed = first; seed < first + seeds(1500); ++seed) {
+  for (uint64_t seed = first; seed < first + test::seeds(1500); ++seed) {
     CAPTURE(seed);  // JOULESPOOL_TEST_SEED=<seed> repeats it
     SignalMaker maker(seed);
     const Samples samples = maker.samples(maker.below(2) == 0 ? maker.below(40) : maker.below(3000));
@@ -166,7 +160,7 @@ TEST_CASE("windows: every instruction set gives the bits of the definition, what
 }
 
 TEST_CASE("windows: the bits do not depend on where in memory samples begin, nor on how many there are") {
-  const uint64_t seed = first_seed();
+  const uint64_t seed = test::first_seed();
   CAPTURE(seed);
   SignalMaker maker(seed);
   Samples samples = maker.samples(1100);
@@ -215,8 +209,8 @@ TEST_CASE("windows: power that is left out is the product of i and v") {
 }
 
 TEST_CASE("windows: merging is exact and associative, however the samples were grouped") {
-  const uint64_t first = first_seed();
-  for (uint64_t seed = first; seed < first + seeds(60); ++seed) {
+  const uint64_t first = test::first_seed();
+  for (uint64_t seed = first; seed < first + test::seeds(60); ++seed) {
     CAPTURE(seed);
     SignalMaker maker(seed);
     const Samples samples = maker.samples(1 + maker.below(4000));
