@@ -8,6 +8,24 @@ namespace {
 constexpr uint32_t not_finite = 0x7F800000;
 constexpr uint32_t quiet_nan = 0x7FC00000;
 
+bool is_nan(float value) {
+  return static_cast<int32_t>(bits_of(value) & 0x7FFFFFFF) > static_cast<int32_t>(not_finite);  // signed: SSE2 compares only that
+}
+
+// How often is(at) is 1 and not 0. Within a block the counter is as wide as a float, so that a vector holds as many of both.
+template <class Is>
+size_t count_in_blocks(size_t count, Is is) {
+  constexpr size_t block = 4096;
+  size_t total = 0;
+  for (size_t first = 0; first < count; first += block) {
+    const size_t end = first + block < count ? first + block : count;
+    int32_t some = 0;
+    for (size_t at = first; at < end; ++at) some += is(at);
+    total += static_cast<size_t>(some);
+  }
+  return total;
+}
+
 uint32_t magnitude(const float* __restrict x, size_t count) {
   int32_t most = 0;  // signed: SSE2 compares only that
   for (size_t at = 0; at < count; ++at) {
@@ -70,24 +88,14 @@ void shift_right(int32_t* __restrict index, size_t count, unsigned bits) {
 
 void product(const float* __restrict i, const float* __restrict v, float* __restrict p, size_t count) {
   for (size_t at = 0; at < count; ++at) {
-    const uint32_t bits = bits_of(i[at] * v[at]);
-    p[at] = float_of(static_cast<int32_t>(bits & 0x7FFFFFFF) > static_cast<int32_t>(not_finite) ? quiet_nan : bits);
+    const float value = i[at] * v[at];
+    p[at] = float_of(is_nan(value) ? quiet_nan : bits_of(value));
   }
 }
 
 size_t product_misses(const float* __restrict i, const float* __restrict v, const float* __restrict p, size_t count) {
-  constexpr size_t block = 4096;
-  size_t missed = 0;
-  for (size_t first = 0; first < count; first += block) {
-    const size_t end = first + block < count ? first + block : count;
-    int32_t some = 0;
-    for (size_t at = first; at < end; ++at) {
-      const int32_t is_nan = static_cast<int32_t>(bits_of(p[at]) & 0x7FFFFFFF) > static_cast<int32_t>(not_finite) ? 1 : 0;
-      some += (bits_of(i[at] * v[at]) != bits_of(p[at]) ? 1 : 0) | is_nan;
-    }
-    missed += static_cast<size_t>(some);
-  }
-  return missed;
+  return count_in_blocks(
+      count, [i, v, p](size_t at) { return (bits_of(i[at] * v[at]) != bits_of(p[at]) ? 1 : 0) | (is_nan(p[at]) ? 1 : 0); });
 }
 
 void lattice_product(const int32_t* __restrict i, Lattice of_i, const int32_t* __restrict v, Lattice of_v, float* __restrict p,
@@ -98,36 +106,19 @@ void lattice_product(const int32_t* __restrict i, Lattice of_i, const int32_t* _
 }
 
 size_t difference(const float* __restrict a, const float* __restrict b, int32_t* __restrict out, size_t count) {
-  constexpr size_t block = 4096;
-  size_t unlike = 0;
-  for (size_t first = 0; first < count; first += block) {
-    const size_t end = first + block < count ? first + block : count;
-    int32_t some = 0;
-    for (size_t at = first; at < end; ++at) {
-      const uint32_t less = bits_of(a[at]) - bits_of(b[at]);
-      out[at] = static_cast<int32_t>(less);
-      some += less != 0 ? 1 : 0;
-    }
-    unlike += static_cast<size_t>(some);
-  }
-  return unlike;
+  return count_in_blocks(count, [a, b, out](size_t at) {
+    const uint32_t less = bits_of(a[at]) - bits_of(b[at]);
+    out[at] = static_cast<int32_t>(less);
+    return less != 0 ? 1 : 0;
+  });
 }
 
 size_t unlike(const float* __restrict a, const float* __restrict b, uint8_t* __restrict mark, size_t count) {
-  constexpr size_t block = 4096;
-  size_t numbers = 0;
-  for (size_t first = 0; first < count; first += block) {
-    const size_t end = first + block < count ? first + block : count;
-    int32_t some = 0;
-    for (size_t at = first; at < end; ++at) {
-      const int32_t differs = bits_of(a[at]) != bits_of(b[at]) ? 1 : 0;
-      const int32_t is_number = static_cast<int32_t>(bits_of(b[at]) & 0x7FFFFFFF) > static_cast<int32_t>(not_finite) ? 0 : 1;
-      mark[at] = static_cast<uint8_t>(differs);
-      some += differs & is_number;
-    }
-    numbers += static_cast<size_t>(some);
-  }
-  return numbers;
+  return count_in_blocks(count, [a, b, mark](size_t at) {
+    const int32_t differs = bits_of(a[at]) != bits_of(b[at]) ? 1 : 0;
+    mark[at] = static_cast<uint8_t>(differs);
+    return differs & (is_nan(b[at]) ? 0 : 1);
+  });
 }
 
 void shuffle(const uint32_t* __restrict elements, size_t count, uint8_t* __restrict planes) {
