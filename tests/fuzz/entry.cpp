@@ -19,6 +19,7 @@ const fuzz::Target& target() {
 }
 
 void mutate(wire::Bytes& bytes, size_t size_max) {
+  if (size_max == 0) return;  // LLVMFuzzerMutate writes a byte all the same
   const size_t size = std::min(bytes.size(), size_max);
   bytes.resize(size_max);
   bytes.resize(LLVMFuzzerMutate(reinterpret_cast<uint8_t*>(bytes.data()), size, size_max));

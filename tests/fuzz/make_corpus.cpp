@@ -1,10 +1,10 @@
 // make_corpus GOLDEN OUT: writes the seeds of every target into OUT/<target>/, which are emptied first.
-#include <fstream>
 #include <iostream>
 #include <map>
 
 #include "tests/fuzz/seeds.h"
 #include "tests/fuzz/targets.h"
+#include "tests/support/file_bytes.h"
 
 int main(int argc, char** argv) {
   using namespace joulespool::fuzz;
@@ -19,9 +19,7 @@ int main(int argc, char** argv) {
     std::filesystem::create_directories(out / target.name);
   }
   for (const Seed& seed : make_seeds(argv[1])) {
-    std::ofstream file(out / seed.target / seed.name, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(seed.bytes.data()), static_cast<std::streamsize>(seed.bytes.size()));
-    if (!file.flush()) return 1;
+    joulespool::test::write_file(out / seed.target / seed.name, seed.bytes);
     ++counts[seed.target];
   }
   for (const Target& target : targets())

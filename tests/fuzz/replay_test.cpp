@@ -2,13 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "tests/fuzz/seeds.h"
 #include "tests/fuzz/splice.h"
 #include "tests/fuzz/targets.h"
+#include "tests/support/file_bytes.h"
 
 namespace joulespool::fuzz {
 namespace {
@@ -16,21 +14,13 @@ namespace {
 const std::filesystem::path golden = "tests/vectors/frames";
 const std::filesystem::path regressions = "tests/fuzz/regressions";
 
-wire::Bytes read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  wire::Bytes bytes(text.size());
-  if (!text.empty()) std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
-}
-
 TEST_CASE("fuzz: what once broke a decoder does so no more") {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(regressions)) {
     if (!entry.is_regular_file() || entry.path().parent_path() == regressions) continue;
     CAPTURE(entry.path().string());
     const Target* const target = find_target(entry.path().parent_path().filename().string());
     REQUIRE_MESSAGE(target != nullptr, "the folder is not named like a target");
-    target->run(read_file(entry.path()));
+    target->run(test::read_file(entry.path()));
   }
 }
 

@@ -1,9 +1,6 @@
 #include "tests/fuzz/seeds.h"
 
 #include <algorithm>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "agent/wire/ack.h"
 #include "tests/fuzz/fuzz_input.h"
@@ -11,6 +8,7 @@
 #include "tests/fuzz/uncompressed.h"
 #include "tests/support/codec1_sample_writer.h"
 #include "tests/support/codec1_window_writer.h"
+#include "tests/support/file_bytes.h"
 #include "tests/support/frame_factory.h"
 #include "tests/support/integer_signals.h"
 
@@ -30,13 +28,7 @@ void read_golden(const std::filesystem::path& folder, std::vector<NamedFrame>& f
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
   std::ranges::sort(files);
-  for (const auto& file : files) {
-    std::ifstream in(file, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
-    Bytes bytes(text.size());
-    std::memcpy(bytes.data(), text.data(), text.size());
-    frames.push_back({"golden-" + file.stem().string(), std::move(bytes)});
-  }
+  for (const auto& file : files) frames.push_back({"golden-" + file.stem().string(), test::read_file(file)});
 }
 
 void add_waves(test::FrameFactory& make, std::vector<NamedFrame>& frames) {

@@ -2,13 +2,12 @@
 // directory (one file each, by name) or in a stream. The Python reader's `digest` must print the same. Exit code 1 if anything
 // was damaged.
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include "agent/base/clock.h"
 #include "cloud-bridge/reader/stream_scan.h"
 #include "cloud-bridge/sink/kinesis_source.h"
+#include "tests/support/file_bytes.h"
 #include "tests/support/frame_digest.h"
 #include "tests/support/frame_factory.h"
 
@@ -23,12 +22,7 @@ Status read_directory(const std::string& path, const RecordReceiver& receiver) {
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) files.push_back(entry.path());
   if (error) return Error{Errc::unreachable, path + ": " + error.message()};
   std::sort(files.begin(), files.end());
-  for (const auto& file : files) {
-    std::ifstream in(file, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
-    const auto bytes = std::as_bytes(std::span(text));
-    receiver(as_record({bytes.begin(), bytes.end()}));
-  }
+  for (const auto& file : files) receiver(as_record(read_file(file)));
   return {};
 }
 

@@ -1,11 +1,11 @@
 // write_kept_vectors DIRECTORY: golden frames of waveforms of which not all samples were kept, as the agent would make them now:
 // wave-codec2-lower-rate.frame and wave-codec2-windows-only.frame. tests/vectors/README.md.
-#include <fstream>
 #include <iostream>
 #include <limits>
 #include <random>
 
 #include "agent/app/wave_buffer.h"
+#include "tests/support/file_bytes.h"
 #include "tests/support/frame_factory.h"
 
 namespace joulespool::test {
@@ -55,11 +55,6 @@ wire::Bytes frame_of(const std::string& device, uint32_t rate_hz, uint64_t budge
   return frame;
 }
 
-void write(const std::string& path, wire::ByteView frame) {
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(frame.data()), static_cast<std::streamsize>(frame.size()));
-}
-
 }  // namespace
 }  // namespace joulespool::test
 
@@ -70,7 +65,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string directory = argv[1];
-  write(directory + "/wave-codec2-lower-rate.frame", frame_of("vector-lower-rate", 100'000, 0));
-  write(directory + "/wave-codec2-windows-only.frame", frame_of("vector-windows-only", 0, 1000));
+  write_file(directory + "/wave-codec2-lower-rate.frame", frame_of("vector-lower-rate", 100'000, 0));
+  write_file(directory + "/wave-codec2-windows-only.frame", frame_of("vector-windows-only", 0, 1000));
   return 0;
 }

@@ -3,12 +3,12 @@
 #include <bit>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <limits>
 #include <random>
 #include <string>
 
+#include "tests/support/file_bytes.h"
 #include "tests/support/frame_factory.h"
 
 namespace joulespool::test {
@@ -22,8 +22,7 @@ class Directory {
   void add(const wire::Bytes& frame) {
     char name[32];
     std::snprintf(name, sizeof name, "/%06u.frame", next_++);
-    std::ofstream(path_ + name, std::ios::binary)
-        .write(reinterpret_cast<const char*>(frame.data()), static_cast<std::streamsize>(frame.size()));
+    write_file(path_ + name, frame);
   }
 
  private:

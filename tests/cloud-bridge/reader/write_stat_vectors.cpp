@@ -1,7 +1,6 @@
 // write_stat_vectors DIRECTORY: the golden frames stat-codec2-*.frame as the encoder would make them now, one per feature of the
 // payload and per fallback. python_stat_test.py checks that each has what its name says; tests/vectors/README.md.
 #include <bit>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <limits>
@@ -9,6 +8,7 @@
 #include <random>
 #include <string>
 
+#include "tests/support/file_bytes.h"
 #include "tests/support/frame_factory.h"
 #include "tests/support/windows_of_load.h"
 
@@ -138,11 +138,6 @@ const std::map<std::string, std::function<Windows()>> vectors = {
      }},
 };
 
-void write(const std::string& path, wire::ByteView frame) {
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(frame.data()), static_cast<std::streamsize>(frame.size()));
-}
-
 // The frame with other bytes behind its payload, or only those.
 wire::Bytes with_payload(const wire::Bytes& bytes, bool keep, std::initializer_list<int> more) {
   auto frame = std::get<wire::Frame>(wire::read_frame(bytes));
@@ -172,10 +167,10 @@ int main(int argc, char** argv) {
     FrameFactory factory("vector-stat-" + name);
     const auto& last = windows.back();
     factory.header.axis.decimation = static_cast<uint32_t>((last.sample_id_end - last.sample_id_first) / last.count);
-    write(directory + name + ".frame", factory.stat(windows));
+    write_file(directory + name + ".frame", factory.stat(windows));
   }
-  write(directory + "later-columns.frame",
-        with_payload(FrameFactory("vector-stat-later-columns").stat(constant()), true, {4, 255, 1, 2, 3, 0}));
-  write(directory + "no-window.frame", with_payload(FrameFactory("vector-stat-no-window").stat(constant()), false, {0}));
+  write_file(directory + "later-columns.frame",
+             with_payload(FrameFactory("vector-stat-later-columns").stat(constant()), true, {4, 255, 1, 2, 3, 0}));
+  write_file(directory + "no-window.frame", with_payload(FrameFactory("vector-stat-no-window").stat(constant()), false, {0}));
   return 0;
 }

@@ -2,7 +2,6 @@
 // payload and per fallback. vectors_test.py checks that each has what its name says; tests/vectors/README.md.
 #include <bit>
 #include <cmath>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <limits>
@@ -10,6 +9,7 @@
 #include <random>
 #include <string>
 
+#include "tests/support/file_bytes.h"
 #include "tests/support/frame_factory.h"
 
 namespace joulespool::test {
@@ -329,11 +329,6 @@ const std::map<std::string, std::function<Content()>> vectors = {
     {"no-sample", [] { return of({}); }},
 };
 
-void write(const std::string& path, wire::ByteView frame) {
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(frame.data()), static_cast<std::streamsize>(frame.size()));
-}
-
 }  // namespace
 }  // namespace joulespool::test
 
@@ -347,7 +342,8 @@ int main(int argc, char** argv) {
     FrameFactory factory("vector-" + name);  // each with an encoder of its own, and a device of its own in the digests
     const Content content = make();
     if (content.before) factory.wave(1000, content.before->i, content.before->v, content.before->p, content.before->packed);
-    write(argv[1] + ("/wave-codec2-" + name + ".frame"), factory.wave(100'000, content.i, content.v, content.p, content.packed));
+    write_file(argv[1] + ("/wave-codec2-" + name + ".frame"),
+               factory.wave(100'000, content.i, content.v, content.p, content.packed));
   }
   return 0;
 }
