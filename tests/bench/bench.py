@@ -104,7 +104,7 @@ def agent_table(rows: list):
         time.sleep(SECONDS - 2)
         cpu, wall = cpu_seconds(pid) - cpu, time.monotonic() - wall
         rss, peak = rss_bytes(pid, "VmRSS"), rss_bytes(pid, "VmHWM")
-        rig.wait_until_drained(60)
+        rig.wait_until_drained()
         device = rig.status()["devices"][0]
         rig.agent.stop()
         rig.bridge.stop()
@@ -129,7 +129,7 @@ def latency_table():
         with Rig([js110(SECONDS)], flags) as rig:
             rig.bridge.start()
             rig.agent.start()
-            rig.wait_until_drained(SECONDS + 60)
+            rig.wait_until_drained()
             rig.agent.stop()
             rig.bridge.stop()
             account = rig.account()

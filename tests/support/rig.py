@@ -251,7 +251,8 @@ class Rig:
     def wait_until_ended(self, timeout_s: float):
         return self.wait_for_status(lambda status: all(device["state"] == "ended" for device in status["devices"]), timeout_s, "all devices ended")
 
-    def wait_until_drained(self, timeout_s: float):
+    def wait_until_drained(self, timeout_s: float = 150):
+        """By default long enough for agent and bridge to try again after their longest pauses, 30 s each."""
         return wait_for(self.drained, timeout_s, lambda: f"all devices ended and the spool is empty; status: {self.status()}")
 
     def sanitizer_reports(self) -> list:

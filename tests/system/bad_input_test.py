@@ -24,8 +24,8 @@ def agent():
 
 
 class BadInput(unittest.TestCase):
-    def settle(self, rig, seconds):
-        rig.wait_until_drained(seconds + 60)
+    def settle(self, rig):
+        rig.wait_until_drained()
         self.assertEqual(rig.agent.stop(), 0)
         self.assertEqual(rig.bridge.stop(), 0)
         self.assertEqual(rig.sanitizer_reports(), [])
@@ -43,7 +43,7 @@ class BadInput(unittest.TestCase):
             self.assertEqual(said.returncode, 0, said.stderr)
             self.assertIn("broker not connected", said.stdout)
             rig.broker.start()
-            self.assertEqual(self.settle(rig, 3)["lost"], 0)
+            self.assertEqual(self.settle(rig)["lost"], 0)
 
     def test_a_second_agent_on_the_same_spool_is_refused(self):
         with Rig([js220(2)]) as rig:
@@ -53,7 +53,7 @@ class BadInput(unittest.TestCase):
             second = run(*rig.agent.command, environment=rig.environment)
             self.assertEqual(second.returncode, 3)
             self.assertIn(str(rig.agent.process.pid), second.stderr)
-            self.assertEqual(self.settle(rig, 2)["lost"], 0)
+            self.assertEqual(self.settle(rig)["lost"], 0)
 
     def test_settings_that_cannot_be_are_refused_with_file_and_line(self):
         with Rig([js220(1)]) as rig:
@@ -77,7 +77,7 @@ class BadInput(unittest.TestCase):
                 rig.agent.start()
                 rig.wait_for_status(lambda status: status["spool"].get("error"), 60, "the disk is full, and the status says so")
                 rig.broker.start()
-                device = self.settle(rig, seconds)
+                device = self.settle(rig)
                 self.assertEqual(set(device["gaps"]), {"disk_full"})
                 self.assertGreater(device["delivered"], 0)
             finally:
@@ -92,7 +92,7 @@ class BadInput(unittest.TestCase):
             rig.agent.start()
             rig.wait_until_ended(60)
             rig.broker.start()
-            rig.wait_until_drained(60)
+            rig.wait_until_drained()
             self.assertEqual(rig.agent.stop(), 0)
             self.assertEqual(rig.bridge.stop(), 0)
             account = rig.account()
@@ -115,7 +115,7 @@ class BadInput(unittest.TestCase):
             self.assertEqual(verified.returncode, 1, verified.stdout + verified.stderr)
             rig.broker.start()
             rig.agent.start()
-            device = self.settle(rig, 3)
+            device = self.settle(rig)
             self.assertEqual(set(device["gaps"]), {"corrupt"})
             self.assertEqual(device["lost"], 0)
             self.assertEqual(len(list((rig.spool / "quarantine").iterdir())), 1)
@@ -143,7 +143,7 @@ class BadInput(unittest.TestCase):
                 self.assertEqual(sent.returncode, 0)
             dead = rig.folder / "dead-letters"
             wait_for(lambda: dead.is_dir() and len(list(dead.glob("*.frame"))) >= 5, 20, "what is no frame is kept aside")
-            self.assertEqual(self.settle(rig, 4)["lost"], 0)
+            self.assertEqual(self.settle(rig)["lost"], 0)
             reasons = {path.name.split("-", 3)[-1] for path in dead.glob("*.frame")}
             self.assertGreater(len(reasons), 2, reasons)
 
