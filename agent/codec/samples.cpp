@@ -8,6 +8,7 @@
 #include "agent/codec/power.h"
 #include "agent/codec/samples_codec1.h"
 #include "agent/codec/signal_pages.h"
+#include "agent/codec/signals.h"
 
 namespace joulespool::codec {
 
@@ -15,18 +16,9 @@ static_assert(std::endian::native == std::endian::little, "payloads are little-e
 
 namespace {
 
-constexpr uint8_t signal_current = 1;
-constexpr uint8_t signal_voltage = 2;
-constexpr uint8_t signal_power = 3;
-constexpr uint8_t signal_current_range = 4;
-constexpr uint8_t signal_voltage_range = 5;
-constexpr uint8_t signal_windows = 64;
-
-// How a section's data are coded; a number means another thing for another kind of signal (FORMAT.md).
+// How a section's data are coded; a number means another thing for another kind of signal (FORMAT-wave.md).
 enum class FloatCoding : uint8_t { raw = 0, shuffled = 1, pages = 2, corrections = 3 };
 enum class PackedCoding : uint8_t { elements = 0, runs = 1 };
-
-bool is_float(uint8_t signal) { return signal >= signal_current && signal <= signal_power; }
 
 struct Section {
   uint8_t signal = 0;
@@ -34,11 +26,9 @@ struct Section {
   wire::ByteView data;
 };
 
-Error damaged(uint8_t signal, std::string_view what) {
-  return {Errc::damaged, "section of signal " + std::to_string(signal) + ": " + std::string(what)};
+Status in_section(uint8_t signal, const Status& status) {
+  return status ? status : damaged_section(signal, status.error().message);
 }
-
-Status in_section(uint8_t signal, const Status& status) { return status ? status : damaged(signal, status.error().message); }
 
 Status without_samples(DecodedSamples& out) {
   for (std::vector<float>* values : {&out.i, &out.v, &out.p}) values->clear();
@@ -217,7 +207,8 @@ Status SampleDecoder::Parts::read_floats(const Section& section, SignalReader& r
   const std::span<std::byte> bytes = std::as_writable_bytes(std::span(values));
   switch (static_cast<FloatCoding>(section.coding)) {
     case FloatCoding::raw:
-      if (section.data.size() != bytes.size()) return damaged(section.signal, "does not have as many samples as the frame");
+      if (section.data.size() != bytes.size())
+        return damaged_section(section.signal, "does not have as many samples as the frame");
       std::copy(section.data.begin(), section.data.end(), bytes.begin());
       return {};
     case FloatCoding::shuffled: {
@@ -229,7 +220,7 @@ Status SampleDecoder::Parts::read_floats(const Section& section, SignalReader& r
     case FloatCoding::pages: return in_section(section.signal, reader.read(section.data, values, keep_index, decompressor));
     case FloatCoding::corrections: break;
   }
-  return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
+  return damaged_section(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
 }
 
 Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples& out) {
@@ -242,7 +233,7 @@ Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples&
   packed.count = from.varint();
   if (!from.ok() || (packed.bits != 1 && packed.bits != 4) || offset > UINT32_MAX || stride > UINT32_MAX ||
       packed.count > packed_elements_per_frame_max - elements)
-    return damaged(section.signal, "an impossible width, place or number of elements");
+    return damaged_section(section.signal, "an impossible width, place or number of elements");
   packed.offset = static_cast<uint32_t>(offset);
   packed.stride = static_cast<uint32_t>(stride);
   const size_t size = (packed.count * packed.bits + 7) / 8;
@@ -250,11 +241,11 @@ Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples&
   packed.data.resize(size);
   const bool as_runs = section.coding == static_cast<uint8_t>(PackedCoding::runs);
   if (!as_runs && section.coding != static_cast<uint8_t>(PackedCoding::elements))
-    return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
+    return damaged_section(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
   const auto part = take_part(from, as_runs ? packed.data.size() + 64 : packed.data.size());
   if (!part) return in_section(section.signal, part.error());
   if (from.left() > 0 || (!as_runs && part->size != packed.data.size()))
-    return damaged(section.signal, "does not have the length that it should");
+    return damaged_section(section.signal, "does not have the length that it should");
   if (!as_runs) {
     if (auto status = read_part(*part, packed.data, decompressor); !status) return in_section(section.signal, status);
   } else {
@@ -262,7 +253,7 @@ Status SampleDecoder::Parts::read_packed(const Section& section, DecodedSamples&
     if (auto status = read_part(*part, memory, decompressor); !status) return in_section(section.signal, status);
     ByteReader runs(memory);
     if (auto status = read_runs(runs, packed.bits, packed.count, packed.data); !status) return in_section(section.signal, status);
-    if (runs.left() > 0) return damaged(section.signal, "runs are left over");
+    if (runs.left() > 0) return damaged_section(section.signal, "runs are left over");
   }
   elements += packed.count;
   return {};
@@ -297,14 +288,13 @@ Status SampleDecoder::decode(wire::ByteView payload, uint32_t codec, uint64_t sa
   const Section* floats[4] = {};
   for (const Section& section : parts_->sections) {
     if (is_float(section.signal)) {
-      if (floats[section.signal] != nullptr) return damaged(section.signal, "is there twice");
+      if (floats[section.signal] != nullptr) return damaged_section(section.signal, "is there twice");
       floats[section.signal] = &section;
-    } else if ((section.signal >= signal_current_range && section.signal <= signal_voltage_range) ||
-               (section.signal >= 16 && section.signal < 24)) {
+    } else if (is_packed(section.signal)) {
       if (auto status = parts_->read_packed(section, out); !status) return status;
     } else if (section.signal == signal_windows) {
-      if (std::exchange(has_windows, true)) return damaged(section.signal, "is there twice");
-      if (section.coding != 0) return damaged(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
+      if (std::exchange(has_windows, true)) return damaged_section(section.signal, "is there twice");
+      if (section.coding != 0) return damaged_section(section.signal, "coding " + std::to_string(section.coding) + " is unknown");
       out.windows.assign(section.data.begin(), section.data.end());
     } else ++out.sections_skipped;
   }
@@ -315,7 +305,7 @@ Status SampleDecoder::decode(wire::ByteView payload, uint32_t codec, uint64_t sa
   const bool by_lattices = p != nullptr && p->coding == static_cast<uint8_t>(FloatCoding::corrections) &&
                            PowerReader::model_of(p->data) == PowerModel::lattice_product;
   const auto in_pages = [](const Section& section) { return section.coding == static_cast<uint8_t>(FloatCoding::pages); };
-  if (by_lattices && !(in_pages(*i) && in_pages(*v))) return damaged(signal_power, "needs lattices that are not there");
+  if (by_lattices && !(in_pages(*i) && in_pages(*v))) return damaged_section(signal_power, "needs lattices that are not there");
   if (auto status = parts_->read_floats(*i, parts_->i, samples, by_lattices, out.i); !status) return status;
   if (auto status = parts_->read_floats(*v, parts_->v, samples, by_lattices, out.v); !status) return status;
   return parts_->read_power(p, samples, out);

@@ -5,19 +5,17 @@
 #include <utility>
 
 #include "agent/codec/section.h"
+#include "agent/codec/signals.h"
 
 namespace joulespool::codec {
 namespace {
 
-constexpr uint8_t signal_current = 1;
-constexpr uint8_t signal_voltage = 2;
-constexpr uint8_t signal_power = 3;
-
-bool is_float(uint8_t signal) { return signal >= signal_current && signal <= signal_power; }
-
-Error damaged(const SectionHeader& header, std::string_view what) {
-  return {Errc::damaged, "section of signal " + std::to_string(header.signal) + ": " + std::string(what)};
-}
+// What is known of a payload besides the samples that it gave, section by section.
+struct Progress {
+  std::vector<uint32_t> corrections;  // of power
+  uint64_t packed_elements = 0;
+  uint32_t signals_seen = 0;  // of floats, a bit each
+};
 
 Result<std::vector<float>> decode_floats(const Section& section) {
   const auto bytes = section_elements(section);
@@ -27,11 +25,11 @@ Result<std::vector<float>> decode_floats(const Section& section) {
   return values;
 }
 
-Status decode_packed(const Section& section, DecodedSamples& out) {
+Status decode_packed(const Section& section, DecodedSamples& out, Progress& progress) {
   const SectionHeader& header = section.header;
-  uint64_t elements = header.count;
-  for (const DecodedPacked& packed : out.packed) elements += packed.count;
-  if (elements > packed_elements_per_frame_max) return damaged(header, "more elements than a frame may hold");
+  progress.packed_elements += header.count;
+  if (progress.packed_elements > packed_elements_per_frame_max)
+    return damaged_section(header.signal, "more elements than a frame may hold");
   auto bytes = section_elements(section);
   if (!bytes) return bytes.error();
   out.packed.push_back({header.signal, header.bits, header.offset, header.stride, header.count, std::move(*bytes)});
@@ -39,18 +37,22 @@ Status decode_packed(const Section& section, DecodedSamples& out) {
 }
 
 // Puts a section of floats where it belongs; power's corrections are kept for later.
-Status decode_section(const Section& section, uint64_t samples, DecodedSamples& out, std::vector<uint32_t>& corrections) {
+Status decode_section(const Section& section, uint64_t samples, DecodedSamples& out, Progress& progress) {
   const SectionHeader& header = section.header;
   if (!is_float(header.signal)) {
-    if (header.bits == 1 || header.bits == 4) return decode_packed(section, out);
+    if (header.bits == 1 || header.bits == 4) return decode_packed(section, out, progress);
     ++out.sections_skipped;
     return {};
   }
-  if (header.bits != 32 || header.count != samples) return damaged(header, "does not have as many samples as the frame");
+  const uint32_t bit = 1U << header.signal;
+  if ((std::exchange(progress.signals_seen, progress.signals_seen | bit) & bit) != 0)
+    return damaged_section(header.signal, "is there twice");
+  if (header.bits != 32 || header.count != samples)
+    return damaged_section(header.signal, "does not have as many samples as the frame");
   if (header.signal == signal_power && header.coding == Coding::sparse) {
     auto xors = section_corrections(section);
     if (!xors) return xors.error();
-    corrections = std::move(*xors);
+    progress.corrections = std::move(*xors);
     return {};
   }
   auto values = decode_floats(section);
@@ -72,15 +74,11 @@ Status decode_samples_codec1(wire::ByteView payload, uint64_t samples, DecodedSa
   const auto sections = read_sections(payload);
   if (!sections) return sections.error();
   out = {};
-  std::vector<uint32_t> corrections;
-  uint32_t seen = 0;  // signals of floats
-  for (const Section& section : *sections) {
-    const uint32_t bit = is_float(section.header.signal) ? 1U << section.header.signal : 0;
-    if ((std::exchange(seen, seen | bit) & bit) != 0) return damaged(section.header, "is there twice");
-    if (auto status = decode_section(section, samples, out, corrections); !status) return status;
-  }
+  Progress progress;
+  for (const Section& section : *sections)
+    if (auto status = decode_section(section, samples, out, progress); !status) return status;
   if (out.i.size() != samples || out.v.size() != samples) return Error{Errc::damaged, "current or voltage is missing"};
-  if (out.p.size() != samples) compute_power(out, corrections);
+  if (out.p.size() != samples) compute_power(out, progress.corrections);
   return {};
 }
 

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "agent/codec/signals.h"
+
 namespace joulespool::codec {
 namespace {
 
@@ -41,17 +43,13 @@ bool take_varint(wire::ByteView& from, uint64_t& value) {
   return false;
 }
 
-Error damaged(const SectionHeader& header, std::string_view what) {
-  return {Errc::damaged, "section of signal " + std::to_string(header.signal) + ": " + std::string(what)};
-}
-
 // Exactly `size` bytes out of one zstd frame.
 Result<wire::Bytes> decompress(const Section& section, size_t size) {
   if (ZSTD_getFrameContentSize(section.data.data(), section.data.size()) != size)
-    return damaged(section.header, "compressed size does not match its count");
+    return damaged_section(section.header.signal, "compressed size does not match its count");
   wire::Bytes out(size);
   const size_t got = ZSTD_decompress(out.data(), out.size(), section.data.data(), section.data.size());
-  if (ZSTD_isError(got) != 0) return damaged(section.header, ZSTD_getErrorName(got));
+  if (ZSTD_isError(got) != 0) return damaged_section(section.header.signal, ZSTD_getErrorName(got));
   return out;
 }
 
@@ -81,15 +79,16 @@ Result<std::vector<Section>> read_sections(wire::ByteView payload) {
 
 Result<wire::Bytes> section_elements(const Section& section) {
   const SectionHeader& header = section.header;
-  if (!is_known_width(header.bits)) return damaged(header, "unknown width of " + std::to_string(header.bits) + " bits");
+  if (!is_known_width(header.bits))
+    return damaged_section(header.signal, "unknown width of " + std::to_string(header.bits) + " bits");
   const size_t size = element_bytes(header);
   switch (header.coding) {
     case Coding::raw:
-      if (section.data.size() != size) return damaged(header, "raw size does not match its count");
+      if (section.data.size() != size) return damaged_section(header.signal, "raw size does not match its count");
       return wire::Bytes(section.data.begin(), section.data.end());
     case Coding::zstd: return decompress(section, size);
     case Coding::shuffled: {
-      if (header.bits < 32) return damaged(header, "packed bits cannot be shuffled");
+      if (header.bits < 32) return damaged_section(header.signal, "packed bits cannot be shuffled");
       auto shuffled = decompress(section, size);
       if (!shuffled) return shuffled;
       wire::Bytes out(size);
@@ -98,7 +97,7 @@ Result<wire::Bytes> section_elements(const Section& section) {
     }
     case Coding::sparse: break;
   }
-  return damaged(header, "coding " + std::to_string(static_cast<int>(header.coding)) + " does not hold elements");
+  return damaged_section(header.signal, "coding " + std::to_string(static_cast<int>(header.coding)) + " does not hold elements");
 }
 
 Result<std::vector<uint32_t>> section_corrections(const Section& section) {
@@ -106,7 +105,7 @@ Result<std::vector<uint32_t>> section_corrections(const Section& section) {
   constexpr uint64_t pair_bytes_max = 5 + 4;
   const auto size = ZSTD_getFrameContentSize(section.data.data(), section.data.size());
   if (header.coding != Coding::sparse || header.bits != 32 || size > header.count * pair_bytes_max)
-    return damaged(header, "not a list of corrections");
+    return damaged_section(header.signal, "not a list of corrections");
   const auto bytes = decompress(section, size);
   if (!bytes) return bytes.error();
   std::vector<uint32_t> xors(header.count);
@@ -114,7 +113,7 @@ Result<std::vector<uint32_t>> section_corrections(const Section& section) {
   for (wire::ByteView left = *bytes; !left.empty(); left = left.subspan(4)) {
     uint64_t distance = 0;
     if (!take_varint(left, distance) || left.size() < 4 || distance == 0 || distance > header.count - at)
-      return damaged(header, "a correction is outside the section");
+      return damaged_section(header.signal, "a correction is outside the section");
     at += distance;
     xors[at - 1] = get_le32(left.data());
   }

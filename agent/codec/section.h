@@ -40,7 +40,7 @@ struct Section {
 // Splits a payload. Errors: damaged, with the offset.
 Result<std::vector<Section>> read_sections(wire::ByteView payload);
 
-// The elements of a section of 1, 4, 32, 64 or 128 bits (raw, shuffled, zstd), as bytes like those given to add().
+// The elements of a section of 1, 4, 32, 64 or 128 bits (raw, shuffled, zstd), as the bytes of coding raw.
 // Never more than (count * bits + 7) / 8 bytes; anything else is damaged.
 Result<wire::Bytes> section_elements(const Section& section);
 // A section with Coding::sparse as xors, `count` of them.
