@@ -39,27 +39,13 @@ bool count_steps(std::span<const float> values, std::vector<double>& index, doub
   return true;
 }
 
-// The intervals that round to the values.
-struct Interval {
-  double low = 0;
-  double high = 0;
-};
-
-void intervals_of(std::span<const float> values, std::vector<Interval>& intervals) {
-  constexpr float infinity = std::numeric_limits<float>::infinity();
-  intervals.clear();
-  for (const float value : values)
-    intervals.push_back({(static_cast<double>(std::nextafter(value, -infinity)) + static_cast<double>(value)) / 2,
-                         (static_cast<double>(std::nextafter(value, infinity)) + static_cast<double>(value)) / 2});
-}
-
 struct Slack {
   double width = 0;   // of the values that index 0 may have; negative: none
   double middle = 0;  // of them
   double slope = 0;   // of width over the step
 };
 
-Slack slack_at(double step, const std::vector<Interval>& intervals, const std::vector<double>& index) {
+Slack slack_at(double step, const std::vector<Rounding>& intervals, const std::vector<double>& index) {
   double low = -std::numeric_limits<double>::infinity(), high = -low, low_index = 0, high_index = 0;
   for (size_t at = 0; at < intervals.size(); ++at) {
     const double from_first = step * index[at];
@@ -97,8 +83,8 @@ std::optional<Lattice> fit_lattice(std::span<const float> values) {
   std::vector<double> index;
   double step = 0;
   if (values.size() < 2 || !count_steps(values, index, step) || is_power_of_two(step)) return std::nullopt;
-  std::vector<Interval> intervals;
-  intervals_of(values, intervals);
+  std::vector<Rounding> intervals;
+  for (const float value : values) intervals.push_back(rounding_of(value));
   const double reach = 4 * ulp_of(std::max(std::fabs(values.front()), std::fabs(values.back()))) / index.back();
   // Indices count from the value nearest to 0, whose interval is the narrowest: from elsewhere it would be lost in rounding.
   const auto least = std::min_element(values.begin(), values.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
@@ -116,6 +102,12 @@ std::optional<Lattice> fit_lattice(std::span<const float> values) {
   const Lattice lattice{slack.middle / step, step};
   if (!reproduces(lattice, values, index)) return std::nullopt;
   return lattice;
+}
+
+Rounding rounding_of(float value) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  return {(static_cast<double>(std::nextafter(value, -infinity)) + static_cast<double>(value)) / 2,
+          (static_cast<double>(std::nextafter(value, infinity)) + static_cast<double>(value)) / 2};
 }
 
 bool is_visible(const Lattice& lattice, std::span<const float> values) {

@@ -20,6 +20,13 @@ namespace joulespool::codec {
 // intervals together is a concave function of the step, and the step where it is largest is taken.
 std::optional<Lattice> fit_lattice(std::span<const float> values);
 
+// What rounds to a value: everything between half way to the float below and half way to that above.
+struct Rounding {
+  double low = 0;
+  double high = 0;
+};
+Rounding rounding_of(float value);
+
 // Is the lattice coarser than the values' own steps? A much finer one gives every float back and says nothing. `values`: some of
 // them.
 bool is_visible(const Lattice& lattice, std::span<const float> values);

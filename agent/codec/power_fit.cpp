@@ -14,18 +14,6 @@ constexpr int passes_max = 60;
 constexpr double relaxation = 1.9;
 constexpr double nearly = 0.05;  // of what rounding allows to one side
 
-struct Rounding {
-  double low = 0;
-  double high = 0;
-};
-
-// What rounds to `value`.
-Rounding rounding_of(float value) {
-  constexpr float infinity = std::numeric_limits<float>::infinity();
-  return {(static_cast<double>(std::nextafter(value, -infinity)) + static_cast<double>(value)) / 2,
-          (static_cast<double>(std::nextafter(value, infinity)) + static_cast<double>(value)) / 2};
-}
-
 double value_at(const Lattice& lattice, double index) { return (index + lattice.offset) * lattice.step; }
 
 bool reproduces(const Lattice& lattice, const Lattice& before, std::span<const float> values) {
