@@ -8,18 +8,13 @@
 #include <cstring>
 #include <filesystem>
 
+#include "tests/support/temporary_directory.h"
+
 namespace {
 
 using joulespool::app::ControlSocket;
+using joulespool::test::TemporaryDirectory;
 namespace fs = std::filesystem;
-
-struct Folder {
-  fs::path path;
-  explicit Folder(const std::string& name) : path(fs::temp_directory_path() / (name + std::to_string(getpid()))) {
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-};
 
 std::string ask(const fs::path& folder, const std::string& request) {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -39,33 +34,33 @@ std::string ask(const fs::path& folder, const std::string& request) {
 }  // namespace
 
 TEST_CASE("control socket: answers one request after the other, and is gone after its end") {
-  const Folder folder("joulespool-control-");
+  const TemporaryDirectory folder;
   {
     ControlSocket socket;
-    REQUIRE(socket.start(folder.path, [](const std::string& request) { return "<" + request + ">"; }).ok());
-    CHECK(ask(folder.path, "one\n") == "<one>\n");
-    CHECK(ask(folder.path, "two\nand more") == "<two>\n");
+    REQUIRE(socket.start(folder.path(), [](const std::string& request) { return "<" + request + ">"; }).ok());
+    CHECK(ask(folder.path(), "one\n") == "<one>\n");
+    CHECK(ask(folder.path(), "two\nand more") == "<two>\n");
   }
-  CHECK(ask(folder.path, "three\n").empty());
-  CHECK_FALSE(fs::exists(folder.path / "control.sock"));
+  CHECK(ask(folder.path(), "three\n").empty());
+  CHECK_FALSE(fs::exists(folder / "control.sock"));
 }
 
 TEST_CASE("control socket: a left-over of a killed agent is in nobody's way") {
-  const Folder folder("joulespool-control-");
+  const TemporaryDirectory folder;
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, (folder.path / "control.sock").c_str(), sizeof address.sun_path - 1);
+  std::strncpy(address.sun_path, (folder / "control.sock").c_str(), sizeof address.sun_path - 1);
   REQUIRE(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   close(fd);
   ControlSocket socket;
-  CHECK(socket.start(folder.path, [](const std::string&) { return std::string("well"); }).ok());
-  CHECK(ask(folder.path, "x\n") == "well\n");
+  CHECK(socket.start(folder.path(), [](const std::string&) { return std::string("well"); }).ok());
+  CHECK(ask(folder.path(), "x\n") == "well\n");
 }
 
 TEST_CASE("control socket: works in a folder whose path is longer than a socket's may be") {
-  const Folder folder("joulespool-control-");
-  const fs::path deep = folder.path / std::string(120, 'd');
+  const TemporaryDirectory folder;
+  const fs::path deep = folder / std::string(120, 'd');
   fs::create_directories(deep);
   ControlSocket socket;
   CHECK(socket.start(deep, [](const std::string&) { return std::string(); }).ok());

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "agent/codec/signal_pages.h"
 #include "tests/support/kernel_arrays.h"
 #include "tests/support/test_seed.h"
 
@@ -88,7 +89,7 @@ TEST_CASE("kernels: grid indices and values are the same bits with every instruc
   NastyNumbers nasty(joulespool::test::first_seed());
   for (const size_t length : kernel_lengths(beyond_a_page))
     for (unsigned kind = 0; kind < NastyNumbers::float_kinds; ++kind)
-      for (const int scale : {-97, -30, 0, 20, 31, 100, 126}) {
+      for (const int scale : {grid_scale_min, -97, -30, 0, 20, 31, 100, grid_scale_max}) {
         const float up = std::ldexp(1.0F, scale), down = std::ldexp(1.0F, -scale);
         const Guarded<float> x(for_grid(nasty.floats(length, kind), up));
         const Guarded<int32_t> numbers(nasty.integers(length, kind));
