@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <random>
 
 #include "agent/codec/byte_io.h"
 #include "agent/codec/samples.h"
+#include "tests/agent/codec/same_bits.h"
 #include "tests/bench/profiles.h"
 #include "tests/support/random_frames.h"
 #include "tests/support/test_seed.h"
@@ -20,6 +20,7 @@ using namespace joulespool::codec;
 using joulespool::available_instruction_sets;
 using joulespool::Errc;
 using joulespool::InstructionSet;
+using joulespool::test::same_bits;
 using joulespool::wire::Bytes;
 using joulespool::wire::ByteView;
 namespace bench = joulespool::bench;
@@ -97,10 +98,6 @@ std::vector<size_t> section_ends(ByteView payload) {
     ends.push_back(payload.size() - from.left());
   }
   return ends;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 // An error of the right kind or samples, the same with every instruction set. True: samples.

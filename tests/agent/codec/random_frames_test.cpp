@@ -3,9 +3,8 @@
 
 #include <doctest/doctest.h>
 
-#include <cstring>
-
 #include "agent/codec/samples.h"
+#include "tests/agent/codec/same_bits.h"
 #include "tests/support/codec1_sample_writer.h"
 #include "tests/support/test_seed.h"
 
@@ -16,12 +15,9 @@ using joulespool::available_instruction_sets;
 using joulespool::InstructionSet;
 using joulespool::test::RandomFrame;
 using joulespool::test::RandomFrames;
+using joulespool::test::same_bits;
 using joulespool::wire::Bytes;
 using joulespool::wire::ByteView;
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
-}
 
 bool same_packed(const DecodedPacked& a, const PackedSignal& b) {
   return a.signal == b.signal && a.bits == b.bits && a.offset == b.offset && a.stride == b.stride && a.count == b.count &&

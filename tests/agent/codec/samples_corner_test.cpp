@@ -3,22 +3,19 @@
 
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <random>
 
 #include "agent/codec/samples.h"
+#include "tests/agent/codec/same_bits.h"
 #include "tests/bench/profiles.h"
 
 namespace {
 
 using namespace joulespool::codec;
 namespace bench = joulespool::bench;
+using joulespool::test::same_bits;
 using joulespool::wire::Bytes;
-
-bool same_bits(const std::vector<float>& a, std::span<const float> b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
-}
 
 void check_there_and_back(const SampleRun& run) {
   SampleEncoder encoder;
@@ -157,7 +154,7 @@ TEST_CASE("codec: a calibration that is known gives power exactly from the first
   for (SampleEncoder* encoder : {&fitted, &known, &misled}) {
     const auto decoded = decode_samples(encoder->encode(run), codec_2, made.i.size());
     REQUIRE(decoded.ok());
-    CHECK(std::memcmp(decoded->i.data(), made.i.data(), made.i.size() * sizeof(float)) == 0);
-    CHECK(std::memcmp(decoded->p.data(), made.p.data(), made.p.size() * sizeof(float)) == 0);
+    CHECK(same_bits(decoded->i, made.i));
+    CHECK(same_bits(decoded->p, made.p));
   }
 }

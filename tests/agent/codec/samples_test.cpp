@@ -4,17 +4,18 @@
 
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <random>
 
 #include "agent/codec/section.h"
+#include "tests/agent/codec/same_bits.h"
 #include "tests/support/codec1_sample_writer.h"
 
 namespace {
 
 using namespace joulespool::codec;
 using joulespool::Errc;
+using joulespool::test::same_bits;
 using joulespool::wire::Bytes;
 using joulespool::wire::ByteView;
 
@@ -40,10 +41,6 @@ std::vector<float> quiet_current(size_t count, uint32_t seed) {
   std::vector<float> values(count);
   for (float& value : values) value = noise(random);
   return values;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 Bytes copy(ByteView view) { return {view.begin(), view.end()}; }
