@@ -8,7 +8,7 @@
 
 namespace joulespool::codec {
 
-// How a page's integers are predicted from those before them (FORMAT.md). The numbers are part of the format.
+// How a page's integers are predicted from those before them (FORMAT-wave.md). The numbers are part of the format.
 enum class Predictor : uint8_t {
   centre = 0,  // the page's base
   delta = 1,   // the integer before
@@ -70,7 +70,7 @@ struct FloatKernels {
   void (*unshuffle)(const uint8_t* planes, size_t count, uint32_t* elements);
 };
 
-// Where a kernel reads before an array (`history`), predictor_history elements are there.
+// Before an array called `history` are as many elements as its predictor looks at: predictor_history at most.
 struct PredictionKernels {
   // Of the sampled chunks. At least one integer.
   double (*mean)(const int32_t* index, size_t count);
@@ -91,7 +91,7 @@ struct SymbolKernels {
   size_t (*to_pairs)(const int32_t* residual, size_t count, uint8_t* symbols);
   size_t (*to_triples)(const int32_t* residual, size_t count, uint8_t* symbols);
   size_t (*to_quads)(const int32_t* residual, size_t count, uint8_t* symbols);
-  // Back; the arrays have room for 3 residuals more than `count`.
+  // Back. `low` is for a shift above 0 only.
   void (*from_bytes)(const uint8_t* symbols, size_t count, unsigned shift, const uint32_t* low, int32_t* residual);
   void (*from_pairs)(const uint8_t* symbols, size_t count, int32_t* residual);
   void (*from_triples)(const uint8_t* symbols, size_t count, int32_t* residual);

@@ -114,8 +114,8 @@ LinearPrediction linear_prediction(const float* lags, size_t count) {
 
 PageWriter::PageWriter(const Kernels& kernels)
     : kernels_(kernels),
-      integers_(predictor_history + page_samples_max + 64),
-      residuals_(page_samples_max + 64),
+      integers_(predictor_history + page_samples_max),
+      residuals_(page_samples_max),
       outside_(page_samples_max + 1) {}
 
 void PageWriter::clear() {

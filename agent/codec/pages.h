@@ -81,7 +81,7 @@ class PageReader {
   // The parts. Errors: damaged.
   Status open(ByteReader& from, size_t samples, Decompressor& decompressor);
   ByteReader& heads() { return *heads_; }
-  // The next page's integers; `integers` has room for 3 more. Errors: damaged.
+  // The next page's integers. Errors: damaged.
   Status read(int32_t* integers, size_t count);
   // After the last page: is anything left over?
   [[nodiscard]] bool finished() const;

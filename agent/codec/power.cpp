@@ -209,7 +209,7 @@ Status PowerReader::read_sparse(ByteReader& from, std::span<float> p, Decompress
 
 Status PowerReader::read_pages(ByteReader& from, std::span<float> p, Decompressor& decompressor) {
   if (auto status = reader_.open(from, p.size(), decompressor); !status) return status;
-  differences_.resize(page_samples_max + 64);
+  differences_.resize(page_samples_max);
   for (size_t at = 0; at < p.size(); at += page_samples_max) {
     const size_t count = std::min(page_samples_max, p.size() - at);
     if (auto status = reader_.read(differences_.data(), count); !status) return status;

@@ -1,4 +1,4 @@
-// The payload of lane `wave`: samples, bit for bit. Layout: FORMAT.md.
+// The payload of lane `wave`: samples, bit for bit. Layout: FORMAT-wave.md.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ namespace joulespool::codec {
 
 // A packed run of 1-bit or 4-bit elements, placed relative to the frame's first sample.
 struct PackedSignal {
-  uint8_t signal = 0;   // signal id (FORMAT.md)
+  uint8_t signal = 0;   // signal id (FORMAT-wave.md, section 2)
   uint8_t bits = 1;     // 1 or 4
   uint32_t offset = 0;  // ticks from the frame's sample_id_first to element 0
   uint32_t stride = 1;  // ticks from element to element

@@ -12,7 +12,7 @@ Error damaged(const char* what) { return {Errc::damaged, what}; }
 
 }  // namespace
 
-SignalReader::SignalReader(const Kernels& kernels) : kernels_(kernels), reader_(kernels), index_(page_samples_max + 64) {}
+SignalReader::SignalReader(const Kernels& kernels) : kernels_(kernels), reader_(kernels), index_(page_samples_max) {}
 
 Status SignalReader::read_exceptions(wire::ByteView part, std::span<float> values) {
   ByteReader from(part);

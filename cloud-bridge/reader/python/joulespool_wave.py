@@ -67,7 +67,7 @@ class Wave:
 
 
 def product(i, v):
-    """Power as FORMAT.md predicts it: bits of the float32 product, one NaN for all."""
+    """Power as FORMAT-wave.md predicts it: bits of the float32 product, one NaN for all."""
     with np.errstate(all="ignore"):
         bits = (i * v).view(np.uint32)
     bits[np.isnan(bits.view(np.float32))] = 0x7FC00000

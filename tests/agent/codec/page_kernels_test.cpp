@@ -27,7 +27,7 @@ Guarded<int32_t> with_history(const std::vector<int32_t>& integers, int32_t base
   return all;
 }
 
-// As FORMAT.md defines it, modulo 2^32.
+// As FORMAT-wave.md defines it, modulo 2^32.
 int32_t plain_residual(Predictor predictor, const int32_t* at, int32_t base, const LinearPrediction& linear) {
   const auto u = [at](ptrdiff_t back) { return static_cast<uint32_t>(at[-back]); };
   const auto step = [&](ptrdiff_t back) { return int64_t{static_cast<int32_t>(u(back) - u(back + 1))}; };
@@ -185,7 +185,7 @@ TEST_CASE("kernels: symbols of several residuals a byte are alike, count their e
         CAPTURE(kind);
         check_alike([&](const Kernels& of, Trace& trace) {
           Guarded<uint8_t> symbols(size);
-          Guarded<int32_t> back(length, 3);
+          Guarded<int32_t> back(length);
           const size_t escapes = (of.*of_class.to)(given.data(), length, symbols.data());
           REQUIRE(escapes == length - static_cast<size_t>(std::count_if(residuals.begin(), residuals.end(), fits)));
           trace.add(symbols);
@@ -214,7 +214,7 @@ TEST_CASE("kernels: symbols of one byte and raw low bits are alike with every sh
       check_alike([&](const Kernels& of, Trace& trace) {
         Guarded<uint8_t> symbols(length);
         Guarded<uint32_t> low(length);
-        Guarded<int32_t> back(length, 3);
+        Guarded<int32_t> back(length);
         size_t expected = 0;
         trace.add(of.to_bytes(given.data(), length, shift, symbols.data()));
         trace.add(symbols);

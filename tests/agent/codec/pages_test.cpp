@@ -54,16 +54,15 @@ joulespool::Result<Pages> read(ByteView bytes, const Pages& like, InstructionSet
   if (auto status = reader.open(from, samples_of(like), decompressor); !status) return status.error();
   Pages pages;
   for (const Integers& page : like) {
-    Integers integers(page.size() + 3);
+    Integers integers(page.size());
     if (auto status = reader.read(integers.data(), page.size()); !status) return status.error();
-    integers.resize(page.size());
     pages.push_back(integers);
   }
   if (!reader.finished() || from.left() > 0) return joulespool::Error{Errc::damaged, "something is left over"};
   return pages;
 }
 
-// A page's head, as FORMAT.md draws it.
+// A page's head, as FORMAT-wave.md draws it.
 struct Head {
   Predictor predictor;
   SymbolClass as;
