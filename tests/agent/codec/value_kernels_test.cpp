@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "agent/codec/signal_pages.h"
+#include "tests/agent/codec/same_bits.h"
 #include "tests/support/kernel_arrays.h"
 #include "tests/support/test_seed.h"
 
@@ -16,16 +17,12 @@ using joulespool::test::check_alike;
 using joulespool::test::Guarded;
 using joulespool::test::kernel_lengths;
 using joulespool::test::NastyNumbers;
+using joulespool::test::same_bits;
 using joulespool::test::Trace;
 
 constexpr size_t beyond_a_page = 5000;
 
 uint32_t bits_of(float value) { return std::bit_cast<uint32_t>(value); }
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](float x, float y) { return bits_of(x) == bits_of(y); });
-}
 
 // Makes values what grid_index wants: finite, and below 2^31 when scaled.
 std::vector<float> for_grid(std::vector<float> values, float scale) {
