@@ -45,7 +45,7 @@ void print_sections(const wire::Frame& frame, std::ostream& out) {
   table.print(out);
 }
 
-// "all samples", "a sample every 20 ticks, windows of 2000 ticks; within 50 kB/s".
+// "all samples", "100.0 kS/s: a sample every 20 ticks, windows of 2000 ticks; within 50000 bytes/s".
 std::string kept_text(const wire::FrameHeader& header) {
   if (!header.kept) return "all samples";
   const wire::Resolution& kept = *header.kept;
