@@ -39,10 +39,11 @@ void check_again(std::span<const float> values) {
   require(std::ranges::equal(again->i, values, same_bits), "pages: values come back bit for bit");
 }
 
-// A grid so coarse that no instrument needs it.
+// A grid coarser than any instrument's, and finer than the coarsest.
 bool is_trap(const SignalPages& pages, std::span<const float> values) {
+  const auto is_large = [](float value) { return std::fabs(value) > 1e12F && std::fabs(value) < 1e30F; };
   const bool grids = std::ranges::any_of(pages.pages, [](const auto& page) { return page.kind == codec::PageKind::grid; });
-  return grids && pages.exceptions.empty() && std::ranges::any_of(values, [](float value) { return std::fabs(value) > 1e12F; });
+  return grids && pages.exceptions.empty() && std::ranges::any_of(values, is_large);
 }
 
 }  // namespace

@@ -19,9 +19,9 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 REGRESSIONS = TOP / "tests" / "fuzz" / "regressions"
 SHORT_SECONDS = 10
-CANARY_SECONDS = 300
+CANARY_SECONDS = 600  # most need a few, the slowest one minute; other seeds and slower machines may need more
 # A frame is at most 1 MiB; what a decoder may allocate for it at once is far below malloc_limit_mb.
-LIMITS = ["-max_len=16384", "-malloc_limit_mb=48", "-rss_limit_mb=1536", "-timeout=20",]
+LIMITS = ["-max_len=16384", "-malloc_limit_mb=48", "-rss_limit_mb=1536", "-timeout=20"]
 ENVIRONMENT = os.environ | {"ASAN_OPTIONS": "quarantine_size_mb=16:malloc_context_size=8", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
