@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "agent/base/int128.h"
 #include "agent/codec/number_code.h"
 #include "agent/codec/window_columns.h"
 #include "agent/codec/window_states.h"
@@ -56,8 +57,6 @@ class SlopeFit {
  private:
   double n_ = 0, x_ = 0, y_ = 0, xx_ = 0, xy_ = 0, yy_ = 0;
 };
-
-int128 wrapping_subtract(int128 a, int128 b) { return static_cast<int128>(static_cast<uint128>(a) - static_cast<uint128>(b)); }
 
 unsigned trailing_zeros(uint128 bits) {
   const auto low = static_cast<uint64_t>(bits);
