@@ -3,9 +3,9 @@
 #include <csignal>
 
 #include "agent/base/log.h"
+#include "agent/base/stop_signals.h"
 #include "cloud-bridge/app/run_bridge.h"
 #include "cloud-bridge/cli/settings_flags.h"
-#include "agent/base/stop_signals.h"
 
 namespace joulespool::bridge_cli {
 namespace {

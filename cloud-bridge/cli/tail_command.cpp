@@ -10,10 +10,10 @@
 #include <sstream>
 #include <vector>
 
+#include "agent/base/stop_signals.h"
 #include "agent/base/units.h"
 #include "agent/codec/windows.h"
 #include "agent/wire/event.h"
-#include "agent/base/stop_signals.h"
 #include "cloud-bridge/cli/stream_flags.h"
 #include "cloud-bridge/reader/frame_collector.h"
 #include "cloud-bridge/reader/stream_scan.h"

@@ -45,7 +45,9 @@ inline void check_blocks(CollectingSink& sink, const std::string& device) {
   const auto& calls = sink.calls(device);
   REQUIRE(!calls.empty());
   const auto is_block = [](const KeptCall& call) { return call.is_block; };
-  const auto is_found = [](const KeptCall& call) { return !call.is_block && call.event.kind == device::SourceEvent::Kind::found; };
+  const auto is_found = [](const KeptCall& call) {
+    return !call.is_block && call.event.kind == device::SourceEvent::Kind::found;
+  };
   const auto first_block = std::find_if(calls.begin(), calls.end(), is_block);
   CHECK(std::any_of(calls.begin(), first_block, is_found));  // found comes before the first block
   for (size_t n = 0; n + 1 < calls.size(); ++n)
