@@ -3,6 +3,8 @@
 #include <mqtt/async_client.h>
 
 #include <atomic>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -167,7 +169,9 @@ class Connection {
   [[nodiscard]] uint64_t number() const { return number_; }
   void connect(uint64_t number, const paho::connect_options& options) {
     number_ = number;
-    connect_token_ = client_.connect(options, nullptr, connect_outcome_);
+    if (attempts_.size() == attempts_kept_max) attempts_.pop_front();
+    Attempt& attempt = *attempts_.emplace_back(std::make_unique<Attempt>(*this, number));
+    attempt.token = client_.connect(options, nullptr, attempt);
   }
   void publish(const paho::const_message_ptr& message, uint64_t operation) {
     client_.publish(message, as_context(operation), outcome_);
@@ -181,7 +185,8 @@ class Connection {
     if (return_code > 0) return "broker refused: " + reason_text(return_code);
     std::string text;
     try {
-      if (connect_token_) connect_token_->wait();  // it is complete: throws what happened, at once
+      const paho::token_ptr token = attempts_.back()->token;
+      if (token) token->wait();  // it is complete: throws what happened, at once
     } catch (const std::exception& exception) {
       text = exception.what();
     }
@@ -190,16 +195,18 @@ class Connection {
   }
 
  private:
-  struct ConnectOutcome final : paho::iaction_listener {
-    explicit ConnectOutcome(Connection& c) : connection(c) {}
-    void on_success(const paho::token& token) override {
-      connection.link_.connected(connection.number_, receive_maximum_of(token));
-    }
-    void on_failure(const paho::token& token) override {
-      connection.commands_.post(ConnectEnded{connection.number_, token.get_return_code()});
+  // One connect(). Paho may call back a second time for an earlier one, and its token has to be there then.
+  struct Attempt final : paho::iaction_listener {
+    Attempt(Connection& c, uint64_t n) : connection(c), number(n) {}
+    void on_success(const paho::token& succeeded) override { connection.link_.connected(number, receive_maximum_of(succeeded)); }
+    void on_failure(const paho::token& failed) override {
+      connection.commands_.post(ConnectEnded{number, failed.get_return_code()});
     }
     Connection& connection;
+    const uint64_t number;
+    paho::token_ptr token;
   };
+  static constexpr size_t attempts_kept_max = 16;
   struct Outcome final : paho::iaction_listener {
     explicit Outcome(Link& l) : link(l) {}
     void on_success(const paho::token& token) override { link.completed(from_context(token.get_user_context()), {}); }
@@ -211,15 +218,14 @@ class Connection {
     Link& link;
   };
 
-  // The pump says it on, and is done with this client before it takes the next connect().
+  // Paho says it in one way or in both; the second may come when the client is connecting again.
   void lost(const std::string& reason) { commands_.post(Lost{number_, reason}); }
 
   std::atomic<uint64_t> number_ = 0;  // of the connection it makes or made last
   Link& link_;
   Commands& commands_;
-  ConnectOutcome connect_outcome_{*this};
   Outcome outcome_{link_};
-  paho::token_ptr connect_token_;
+  std::deque<std::unique_ptr<Attempt>> attempts_;
   paho::async_client client_;  // last, so that it goes first, and its callbacks with it
 };
 
@@ -338,8 +344,9 @@ class PahoBus final : public MessageBus {
     end_client_without_leftovers();
     link_.over(ended.connection, at_broker(reason));
   }
+  // How a connect() ended, its own outcome says.
   void perform(const Lost& lost) {
-    if (!is_present(lost.connection)) return;
+    if (!is_present(lost.connection) || !link_.is_connected(lost.connection)) return;
     link_.over(lost.connection, lost.reason);
     end_client_without_leftovers();
   }

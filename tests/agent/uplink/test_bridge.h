@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <string>
@@ -96,20 +97,22 @@ class TestBridge {
         std::visit([this](auto& what) { happened(what); }, *event);
       const std::lock_guard lock(mutex_);
       if (!connected_) continue;
-      if (std::exchange(state_changed_, false)) say_state();
-      for (const auto& message : std::exchange(to_publish_, {})) publish(message);
+      if (!subscribed_) subscribed_ = bus_->subscribe(wire::data_topic_filter(wire::part_of(host_))).ok();
+      if (subscribed_ && std::exchange(state_changed_, false)) say_state();
+      publish_waiting();
     }
   }
   void happened(const mqtt::Connected&) {
-    connected_ = true;
-    static_cast<void>(bus_->subscribe(wire::data_topic_filter(wire::part_of(host_))));
     const std::lock_guard lock(mutex_);
-    say_state();
+    connected_ = state_changed_ = true;
+    subscribed_ = false;
+    under_way_ = 0;
+    to_publish_.clear();
   }
   void happened(const mqtt::Disconnected&) { connect_again(); }
   void happened(const mqtt::ConnectFailed&) { connect_again(); }
-  void happened(const mqtt::Published&) {}
-  void happened(const mqtt::SubscribeFailed&) {}
+  void happened(const mqtt::Published&) { --under_way_; }
+  void happened(const mqtt::SubscribeFailed&) { subscribed_ = false; }
   void happened(const mqtt::Received& received) {
     const auto topic = wire::parse_data_topic(received.message.topic);
     if (!topic) return;
@@ -136,7 +139,14 @@ class TestBridge {
     connected_ = false;
     static_cast<void>(bus_->connect());
   }
-  void publish(const mqtt::Message& message) { static_cast<void>(bus_->publish(++token_, message)); }
+  void publish(const mqtt::Message& message) { to_publish_.push_back(message); }
+  // What a connection that broke left behind may still be in the way: then it waits.
+  void publish_waiting() {
+    while (!to_publish_.empty() && under_way_ < mqtt::publish_window_max && bus_->publish(++token_, to_publish_.front())) {
+      to_publish_.pop_front();
+      ++under_way_;
+    }
+  }
   void say_state() {
     wire::BridgeState state;
     state.online = true;
@@ -150,7 +160,8 @@ class TestBridge {
   SystemClock clock_;
   BoundedQueue<mqtt::BusEvent> inputs_{1};
   std::unique_ptr<mqtt::MessageBus> bus_;
-  bool connected_ = false;
+  bool connected_ = false, subscribed_ = false;
+  unsigned under_way_ = 0;  // publishes without an answer
   uint64_t token_ = 0;
   std::atomic<bool> acking_ = true;
   std::atomic<uint64_t> rejected_seq_ = 0;
@@ -158,7 +169,7 @@ class TestBridge {
   std::condition_variable changed_;
   bool state_changed_ = false, accepting_ = true;
   uint64_t instance_ = 1;
-  std::vector<mqtt::Message> to_publish_;
+  std::deque<mqtt::Message> to_publish_;
   std::map<wire::Lane, uint64_t> highest_;
   std::map<wire::Lane, std::vector<uint64_t>> stored_;
   std::vector<Arrived> arrived_;
