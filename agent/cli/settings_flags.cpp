@@ -52,7 +52,7 @@ Result<SpoolFlags::Place> SpoolFlags::place(const Surroundings& surroundings) co
 }
 
 Result<std::unique_ptr<spool::SpoolReader>> SpoolFlags::open(const Place& place) {
-  auto reader = spool::open_spool_reader(place.directory);
+  auto reader = spool::open_spool_reader(place.directory, spool::ReadMode::snapshot);
   if (!reader && reader.error().code == Errc::not_found) return Error{Errc::unreachable, reader.error().message};
   return reader;
 }

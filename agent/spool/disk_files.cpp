@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -17,25 +19,6 @@ namespace joulespool::spool {
 namespace {
 
 namespace fs = std::filesystem;
-
-Error system_error(const std::string& path, int number) {
-  const bool full = number == ENOSPC || number == EDQUOT;
-  return {full ? Errc::full : Errc::unreachable, path + ": " + std::strerror(number)};
-}
-
-class Descriptor {
- public:
-  Descriptor(const std::string& path, int flags) : number_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  [[nodiscard]] int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 Status write_all(int descriptor, const std::string& path, wire::ByteView bytes) {
   while (!bytes.empty()) {
@@ -48,6 +31,7 @@ Status write_all(int descriptor, const std::string& path, wire::ByteView bytes) 
   return {};
 }
 
+constexpr std::array<const char*, 3> database_parts = {"-shm", "-wal", ""};
 constexpr std::string_view damaged_prefix = "damaged-";
 
 // n of every damaged-<n> folder.
@@ -69,6 +53,17 @@ std::string damaged_path(const std::string& directory, unsigned number) {
 }
 
 }  // namespace
+
+Error system_error(const std::string& path, int number) {
+  const bool full = number == ENOSPC || number == EDQUOT;
+  return {full ? Errc::full : Errc::unreachable, path + ": " + std::strerror(number)};
+}
+
+Descriptor::Descriptor(const std::string& path, int flags) : number_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {}
+
+Descriptor::~Descriptor() {
+  if (number_ >= 0) ::close(number_);
+}
 
 std::string database_path(const std::string& directory) { return directory + "/spool.db"; }
 std::string quarantine_path(const std::string& directory) { return directory + "/quarantine"; }
@@ -128,28 +123,57 @@ Status write_durably(const std::string& path, wire::ByteView bytes) {
   return sync_directory(fs::path(path).parent_path().string());
 }
 
-Result<std::string> move_database_aside(const std::string& directory) {
-  const std::vector<unsigned> before = damaged_numbers(directory);
-  const unsigned number = before.empty() ? 1 : *std::max_element(before.begin(), before.end()) + 1;
-  const std::string target = damaged_path(directory, number);
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
+uint64_t database_disk_bytes(const std::string& directory) {
+  uint64_t bytes = 0;
+  for (const char* part : database_parts) bytes += allocated_bytes(database_path(directory) + part);
+  return bytes;
+}
+
+void remove_database(const std::string& directory) {
+  for (const char* part : database_parts) ::unlink((database_path(directory) + part).c_str());
+}
+
+Result<std::string> move_aside(const std::string& directory, const std::string& database) {
+  std::vector<unsigned> numbers = damaged_numbers(directory);
+  std::sort(numbers.begin(), numbers.end());
+  const std::string target = damaged_path(directory, numbers.empty() ? 1 : numbers.back() + 1);
   JOULESPOOL_TRY(make_directory(target), "move a damaged database aside");
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    const std::string from = database_path(directory) + suffix;
-    if (::rename(from.c_str(), (database_path(target) + suffix).c_str()) != 0 && errno != ENOENT)
+  const std::string name = fs::path(database).filename().string();
+  for (const char* part : database_parts) {
+    const std::string from = database + part;
+    if (::rename(from.c_str(), (target + "/" + name + part).c_str()) != 0 && errno != ENOENT)
       return system_error(from, errno).in("move a damaged database aside");
   }
   JOULESPOOL_TRY(sync_directory(target), "move a damaged database aside");
   JOULESPOOL_TRY(sync_directory(directory), "move a damaged database aside");
   std::error_code ignored;  // what cannot be removed is only in the way of the next one
-  for (const unsigned older : before) fs::remove_all(damaged_path(directory, older), ignored);
+  for (size_t at = 0; at + damaged_kept_max <= numbers.size(); ++at)
+    fs::remove_all(damaged_path(directory, numbers[at]), ignored);
   return target;
 }
 
-void DiskReserve::refill() {
-  if (size_bytes_ == 0 || exists(path()) || free_bytes(directory_) < 2 * size_bytes_) return;
+void DiskReserve::hold(uint64_t bytes) {
+  if (bytes == 0 || allocated_bytes(path()) >= bytes) return;
   const Descriptor file(path(), O_WRONLY | O_CREAT);
   if (file.number() < 0) return;
-  if (::posix_fallocate(file.number(), 0, static_cast<off_t>(size_bytes_)) != 0) ::unlink(path().c_str());
+  if (::posix_fallocate(file.number(), 0, static_cast<off_t>(bytes)) != 0) ::unlink(path().c_str());
+}
+
+void DiskReserve::refill() {
+  if (free_bytes(directory_) >= 2 * size_bytes_) hold(size_bytes_);
+}
+
+void DiskReserve::refill_in_need() {
+  constexpr uint64_t margin_bytes = 64ULL * 1024;  // for the file system's own blocks
+  const uint64_t free = free_bytes(directory_);
+  if (!exists(path()) && free > margin_bytes) hold(std::min(size_bytes_, free - margin_bytes));
 }
 
 bool DiskReserve::release() { return ::unlink(path().c_str()) == 0; }

@@ -10,8 +10,24 @@
 
 namespace joulespool::spool {
 
-std::string database_path(const std::string& directory);    // spool.db (+ -wal, -shm)
+std::string database_path(const std::string& directory);    // spool.db (+ -wal, -shm): all there was before there were segments
 std::string quarantine_path(const std::string& directory);  // quarantine/
+
+// A failed system call on `path`: full for a full disk or quota, else unreachable.
+Error system_error(const std::string& path, int number);
+
+// An open file; number() < 0: it could not be opened, see errno. New files are readable by the owner and the group.
+class Descriptor {
+ public:
+  Descriptor(const std::string& path, int flags);
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor();
+  [[nodiscard]] int number() const { return number_; }
+
+ private:
+  int number_;
+};
 
 // Blocks allocated for a file, and for all files in a directory and below, in bytes; 0 for what is not there.
 uint64_t allocated_bytes(const std::string& file);
@@ -26,23 +42,34 @@ Status make_directory(const std::string& directory);
 // A file with this content, under its name only when it is whole; durable on return. Errors: full, unreachable.
 Status write_durably(const std::string& path, wire::ByteView bytes);
 
-// Moves spool.db, -wal and -shm to `<directory>/damaged-<n>`, n above all there, and returns that path. Older damaged-*
-// folders are removed: at most one spool's worth of damage is kept.
-Result<std::string> move_database_aside(const std::string& directory);
+// Which boot of the machine this is; empty where the kernel does not say.
+std::string boot_id();
+
+// The database of version 1: what it takes, and its end.
+uint64_t database_disk_bytes(const std::string& directory);
+void remove_database(const std::string& directory);
+
+// Moves a database with its -wal and -shm to `<directory>/damaged-<n>`, n above all there, and returns that path. The oldest
+// damaged-* folders above damaged_kept_max are removed.
+constexpr size_t damaged_kept_max = 4;
+Result<std::string> move_aside(const std::string& directory, const std::string& database);
 
 // Disk space held back in `<directory>/reserve` (allocated, not written): given up when the disk is full, so that what frees
 // space, or tells of a loss, can still be stored.
 class DiskReserve {
  public:
   DiskReserve(std::string directory, uint64_t size_bytes) : directory_(std::move(directory)), size_bytes_(size_bytes) {}
-  // Takes the space if it is not held and there is plenty of room.
+  // Takes the space, or what it lacks of it, if there is plenty of room.
   void refill();
+  // Takes what there is, up to its size: for space that has just become free on a full disk, before others take it.
+  void refill_in_need();
   // True if there was something to give up.
   bool release();
   [[nodiscard]] uint64_t size_bytes() const { return size_bytes_; }
 
  private:
   [[nodiscard]] std::string path() const { return directory_ + "/reserve"; }
+  void hold(uint64_t bytes);
   std::string directory_;
   uint64_t size_bytes_;
 };

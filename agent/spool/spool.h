@@ -127,6 +127,7 @@ struct SpoolOptions {
   std::string directory;
   std::string host;                               // written into a new spool; an existing one must have the same
   uint64_t budget_bytes = 1024ULL * 1024 * 1024;  // for everything in the directory
+  std::string boot = {};                          // which boot of the machine this is; empty: the kernel is asked
 };
 
 }  // namespace joulespool::spool

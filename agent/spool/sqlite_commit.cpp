@@ -1,12 +1,17 @@
 #include "agent/spool/sqlite_commit.h"
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 #include <string>
-
-#include "agent/base/crc32c.h"
+#include <utility>
 
 namespace joulespool::spool {
 namespace {
+
+// Pages of a transaction beside those of frames: the schema and the last pages of the tables.
+constexpr uint64_t pages_fixed = 16;
+constexpr uint64_t state_row_bytes = 160;  // of a stream, an extent or a position, with its share of a page
 
 std::string name(const wire::FrameSequence& sequence) {
   return sequence.device + "/" + std::string(wire::to_string(sequence.lane));
@@ -14,104 +19,200 @@ std::string name(const wire::FrameSequence& sequence) {
 
 bool is_lane(wire::Lane lane) { return std::find(std::begin(wire::lanes), std::end(wire::lanes), lane) != std::end(wire::lanes); }
 
+// Small rows leave at most half of their page empty, large ones most of two pages.
+uint64_t log_bytes_of(uint64_t frame_bytes) {
+  constexpr uint64_t row_bytes = 128;
+  const uint64_t bytes = frame_bytes + row_bytes + std::min(frame_bytes + row_bytes, 2 * page_bytes);
+  return bytes + bytes / 64;  // what the log and a chain of pages have beside each page
+}
+
+uint64_t snapshot_bytes(const SpoolState& state) {
+  uint64_t rows = state.positions.size();
+  for (const auto& [sequence, stream] : state.streams) rows += 1 + stream.extents.size();
+  return (pages_fixed + rows * state_row_bytes / page_bytes) * log_frame_bytes;
+}
+
+int64_t id_max(const StreamTable& streams) {
+  int64_t id = 0;
+  for (const auto& [sequence, stream] : streams) id = std::max(id, stream.id);
+  return id;
+}
+
 }  // namespace
 
-Status CommitWriter::write(const Commit& commit, Quarantine& quarantine) {
+bool is_over(const SpoolState& state, const wire::FrameSequence& sequence, const Stream& stream) {
+  return sequence.epoch != state.meta.epoch && stream.extents.empty() && stream.id != id_max(state.streams);
+}
+
+const Stream* CommitWriter::find(const wire::FrameSequence& sequence) const {
+  const auto changed = changed_.find(sequence);
+  if (changed != changed_.end()) return &changed->second;
+  const auto known = state_.streams.find(sequence);
+  return known == state_.streams.end() ? nullptr : &known->second;
+}
+
+Stream& CommitWriter::change(const wire::FrameSequence& sequence) {
+  const auto changed = changed_.find(sequence);
+  if (changed != changed_.end()) return changed->second;
+  Stream stream;
+  if (const Stream* known = find(sequence)) {
+    stream = *known;
+  } else {
+    stream.id = std::max(id_max(state_.streams), id_max(changed_)) + 1;
+  }
+  return changed_.emplace(sequence, std::move(stream)).first->second;
+}
+
+// ---- what leaves and what comes, in memory
+
+Status CommitWriter::prepare(const Commit& commit, Quarantine& quarantine) {
+  for (const NewFrame& frame : commit.frames) JOULESPOOL_TRY(check(frame), "store " + name(frame.info.id.sequence));
   for (const auto& id : commit.set_aside) JOULESPOOL_TRY(set_aside(id, quarantine), "set aside");
-  for (const auto& [sequence, range] : commit.stored) JOULESPOOL_TRY(remove(sequence, range, true), "remove what is stored");
-  for (const auto& id : commit.dropped) JOULESPOOL_TRY(remove(id.sequence, {id.seq, id.seq}, false), "drop");
-  for (const auto& sequence : changed_) JOULESPOOL_TRY(find_first(sequence), "find the oldest frame");
-  for (const auto& frame : commit.frames) JOULESPOOL_TRY(add(frame), "store " + name(frame.info.id.sequence));
-  for (const auto& sequence : changed_) JOULESPOOL_TRY(save_stream(database_, sequence, streams_.at(sequence)), "store totals");
-  for (const auto& position : commit.positions) JOULESPOOL_TRY(save_position(database_, position), "store a position");
+  for (const auto& [sequence, range] : commit.stored) JOULESPOOL_TRY(take_out(sequence, range, true), "remove what is stored");
+  for (const auto& id : commit.dropped) JOULESPOOL_TRY(take_out(id.sequence, {id.seq, id.seq}, false), "drop");
+  for (DevicePosition position : commit.positions) {
+    if (std::isnan(position.utc.counter_rate_hz)) position.utc.counter_rate_hz = 0;  // SQLite would make it NULL
+    const std::string device = position.device.id;
+    positions_.insert_or_assign(device, std::move(position));
+  }
+  log_bytes_ += snapshot_bytes(state_);
+  return {};
+}
+
+Status CommitWriter::check(const NewFrame& frame) {
+  const wire::FrameSequence& sequence = frame.info.id.sequence;
+  if (sequence.epoch != state_.meta.epoch)
+    return Error{Errc::usage, "epoch " + std::to_string(sequence.epoch) + " is not this spool's"};
+  if (!wire::is_valid_id(sequence.device)) return Error{Errc::usage, "no device id: '" + sequence.device + "'"};
+  if (!is_lane(sequence.lane)) return Error{Errc::usage, "no lane"};
+  const Stream* const stream = find(sequence);
+  uint64_t& next = next_seq_.try_emplace(sequence, stream == nullptr ? 1 : stream->next_seq).first->second;
+  const uint64_t seq = frame.info.id.seq;
+  if (seq != next || seq > seq_max)
+    return Error{Errc::usage, "seq " + std::to_string(seq) + " where " + std::to_string(next) + " is next"};
+  ++next;
+  log_bytes_ += log_bytes_of(frame.bytes.size());
   return {};
 }
 
 Status CommitWriter::set_aside(const wire::FrameId& id, Quarantine& quarantine) {
-  const auto stream = streams_.find(id.sequence);
-  if (stream == streams_.end()) return {};
-  auto row = find_frame(database_, id.sequence, stream->second, id.seq);
-  if (!row) return row.error();
-  if (!*row) return {};
-  auto frame = read_frame(database_, **row);
+  const Stream* const stream = find(id.sequence);
+  if (stream == nullptr || find_extent(*stream, id.seq) == stream->extents.end()) return {};
+  auto frame = segments_.read(id.sequence, *stream, id.seq, std::nullopt, {1});
   if (!frame) return frame.error();
-  JOULESPOOL_TRY(quarantine.put(id, frame->intact ? "rejected" : "damaged", frame->bytes), "frame " + std::to_string(id.seq));
-  return remove(id.sequence, {id.seq, id.seq}, false);
+  if (frame->empty()) return {};
+  const StoredFrame& found = frame->front();
+  JOULESPOOL_TRY(quarantine.put(id, found.intact ? "rejected" : "damaged", found.bytes), "frame " + std::to_string(id.seq));
+  return take_out(id.sequence, {id.seq, id.seq}, false);
 }
 
-Status CommitWriter::remove(const wire::FrameSequence& sequence, wire::SeqRange range, bool queued_only) {
-  const auto found = streams_.find(sequence);
-  if (found == streams_.end()) return {};
-  Stream& stream = found->second;
-  range.last = std::min(range.last, stream.next_seq - 1);
+Status CommitWriter::take_out(const wire::FrameSequence& sequence, wire::SeqRange range, bool queued_only) {
+  const Stream* const stream = find(sequence);
+  if (stream == nullptr) return {};
+  range.first = std::max<uint64_t>(range.first, 1);
+  range.last = std::min(range.last, stream->next_seq - 1);
   if (range.first > range.last) return {};
-  Statement rows =
-      database_.prepare("DELETE FROM frames WHERE key BETWEEN ?1 AND ?2 AND (?3 = 0 OR state = 0) RETURNING state, size");
-  rows.start(frame_key(stream.id, range.first), frame_key(stream.id, range.last), uint32_t{queued_only});
-  for (;;) {
-    auto row = rows.next();
-    if (!row) return row.error();
-    if (!*row) return {};
-    changed_.insert(sequence);
-    StateTotals& totals = stream.of(rows.integer(0) == 0 ? FrameState::queued : FrameState::kept);
-    if (totals.frames == 0 || totals.bytes < rows.number(1)) return Error{Errc::damaged, "totals of " + name(sequence)};
-    totals.frames -= 1;
-    totals.bytes -= rows.number(1);
-  }
+  Stream& changing = change(sequence);
+  return remove(changing, range, queued_only, segments_.row_reader(sequence, changing.id));
 }
 
-// seq_first of both states, after rows have left: they only ever leave, so that the search starts at the one before.
-Status CommitWriter::find_first(const wire::FrameSequence& sequence) {
-  Stream& stream = streams_.at(sequence);
-  for (const FrameState state : {FrameState::queued, FrameState::kept}) {
-    StateTotals& totals = stream.of(state);
-    auto first = list_frames(database_, sequence, stream, {totals.seq_first, state, 1});
-    if (!first) return first.error();
-    if (first->empty() != (totals.frames == 0)) return Error{Errc::damaged, "totals of " + name(sequence)};
-    totals.seq_first = first->empty() ? 0 : first->front().info.id.seq;
+Status CommitWriter::prepare_move(uint64_t segment, uint64_t bytes_max) {
+  uint64_t bytes = 0;
+  for (const auto& [sequence, known] : state_.streams) {
+    const Stream& stream = *find(sequence);
+    for (const auto& [first, extent] : stream.extents) {
+      if (extent.segment != segment) continue;
+      if (bytes >= bytes_max) return {};
+      const ReadLimits limits{extent.seq_last - first + 1, bytes_max - bytes};
+      auto frames = segments_.read(sequence, stream, first, extent.state, limits);
+      if (!frames) return frames.error();
+      for (StoredFrame& frame : *frames) {
+        if (!frame.intact) {
+          found_unreadable_ = true;
+          return {};
+        }
+        bytes += frame.bytes.size();
+        log_bytes_ += log_bytes_of(frame.bytes.size());
+        moved_.push_back(std::move(frame));
+      }
+    }
   }
   return {};
 }
 
-Status CommitWriter::add(const NewFrame& frame) {
-  auto found = stream_for(frame.info.id.sequence);
-  if (!found) return found.error();
-  Stream& stream = **found;
-  const uint64_t seq = frame.info.id.seq;
-  if (repeated_ && seq != 0 && seq < stream.next_seq) {
-    auto there = is_there(frame, stream);
-    if (!there) return there.error();
-    if (*there) return {};
+// ---- writing
+
+Status CommitWriter::write(const Commit& commit, Database& database, const SegmentMeta& meta, bool fresh) {
+  if (fresh) JOULESPOOL_TRY(database.execute(std::string(schema_sql())), "make a segment");
+  JOULESPOOL_TRY(write_frames(commit, database, meta.segment), "store frames");
+  JOULESPOOL_TRY(write_state(database, fresh), "store the state");
+  SegmentMeta with_sum = meta;
+  with_sum.state_sum = state_sum_ = sum_after();
+  return save_meta(database, with_sum);
+}
+
+// Over the rows that the tables have when this commit is stored.
+uint64_t CommitWriter::sum_after() const {
+  StateSum sum;
+  for (const auto& [sequence, stream] : changed_)
+    if (!is_over(state_, sequence, stream)) sum.add(sequence, stream);
+  for (const auto& [sequence, stream] : state_.streams)
+    if (!changed_.contains(sequence)) sum.add(sequence, stream);
+  for (const auto& [device, position] : positions_) sum.add(position);
+  for (const auto& [device, position] : state_.positions)
+    if (!positions_.contains(device)) sum.add(position);
+  return sum.value();
+}
+
+Status CommitWriter::write_frames(const Commit& commit, Database& database, uint64_t segment) {
+  for (const NewFrame& frame : commit.frames) {
+    FrameInfo info = frame.info;
+    info.size_bytes = frame.bytes.size();
+    Stream& stream = change(info.id.sequence);
+    JOULESPOOL_TRY(insert_frame(database, frame_key(stream.id, info.id.seq), info, frame.bytes),
+                   "seq " + std::to_string(info.id.seq));
+    append(stream, info, segment);
   }
-  if (seq != stream.next_seq || seq > seq_max)
-    return Error{Errc::usage, "seq " + std::to_string(seq) + " where " + std::to_string(stream.next_seq) + " is next"};
-  JOULESPOOL_TRY(insert_frame(database_, frame_key(stream.id, seq), frame), "frame " + std::to_string(seq));
-  StateTotals& totals = stream.of(frame.info.state);
-  if (totals.frames == 0) totals.seq_first = seq;
-  totals.frames += 1;
-  totals.bytes += frame.bytes.size();
-  stream.next_seq = seq + 1;
-  changed_.insert(frame.info.id.sequence);
+  for (const StoredFrame& frame : moved_) {
+    const wire::FrameId& id = frame.info.id;
+    Stream& stream = change(id.sequence);
+    JOULESPOOL_TRY(insert_frame(database, frame_key(stream.id, id.seq), frame.info, frame.bytes),
+                   "seq " + std::to_string(id.seq));
+    JOULESPOOL_TRY(move(stream, {id.seq, id.seq}, segment, segments_.row_reader(id.sequence, stream.id)), "move");
+  }
   return {};
 }
 
-Result<bool> CommitWriter::is_there(const NewFrame& frame, const Stream& stream) {
-  auto row = find_frame(database_, frame.info.id.sequence, stream, frame.info.id.seq);
-  if (!row) return row.error();
-  return *row && (*row)->info.size_bytes == frame.bytes.size() && (*row)->crc == crc32c(frame.bytes);
+// Sequences of an older epoch that have no frames any more are forgotten.
+Status CommitWriter::write_state(Database& database, bool fresh) {
+  for (const auto& [sequence, stream] : changed_) {
+    const auto before = state_.streams.find(sequence);
+    const bool stored = !fresh && before != state_.streams.end();
+    if (is_over(state_, sequence, stream)) {
+      if (stored) JOULESPOOL_TRY(erase_stream(database, stream), name(sequence));
+    } else {
+      JOULESPOOL_TRY(save_stream(database, sequence, stream, stored ? &before->second : nullptr), name(sequence));
+    }
+  }
+  for (const auto& [device, position] : positions_) JOULESPOOL_TRY(save_position(database, position), device);
+  if (!fresh) return {};
+  for (const auto& [sequence, stream] : state_.streams)
+    if (!changed_.contains(sequence)) JOULESPOOL_TRY(save_stream(database, sequence, stream, nullptr), name(sequence));
+  for (const auto& [device, position] : state_.positions)
+    if (!positions_.contains(device)) JOULESPOOL_TRY(save_position(database, position), device);
+  return {};
 }
 
-Result<Stream*> CommitWriter::stream_for(const wire::FrameSequence& sequence) {
-  if (sequence.epoch != epoch_) return Error{Errc::usage, "epoch " + std::to_string(sequence.epoch) + " is not this spool's"};
-  if (!wire::is_valid_id(sequence.device)) return Error{Errc::usage, "no device id: '" + sequence.device + "'"};
-  if (!is_lane(sequence.lane)) return Error{Errc::usage, "no lane"};
-  const auto found = streams_.find(sequence);
-  if (found != streams_.end()) return &found->second;
-  Stream fresh;
-  fresh.id = 1;
-  for (const auto& [other, stream] : streams_) fresh.id = std::max(fresh.id, stream.id + 1);
-  changed_.insert(sequence);
-  return &streams_.emplace(sequence, fresh).first->second;
+void CommitWriter::adopt_into(SpoolState& state) {
+  std::set<wire::FrameSequence> over;  // by the state before, as in the tables
+  for (const auto& [sequence, stream] : changed_)
+    if (is_over(state, sequence, stream)) over.insert(sequence);
+  for (auto& [sequence, stream] : changed_) {
+    if (over.contains(sequence)) state.streams.erase(sequence);
+    else state.streams.insert_or_assign(sequence, std::move(stream));
+  }
+  state.meta.state_sum = state_sum_;
+  for (auto& [device, position] : positions_) state.positions.insert_or_assign(device, std::move(position));
 }
 
 }  // namespace joulespool::spool

@@ -1,39 +1,59 @@
-// Writes one Commit inside a transaction that is open.
+// One Commit on its way into a segment: first checked and worked out in memory, then written in one transaction.
 #pragma once
 
-#include <set>
+#include <map>
+#include <vector>
 
 #include "agent/spool/quarantine.h"
-#include "agent/spool/sqlite_rows.h"
+#include "agent/spool/sqlite_schema.h"
+#include "agent/spool/sqlite_segments.h"
 
 namespace joulespool::spool {
 
-// Works on a copy of the table of streams, which the caller adopts after the transaction is committed.
+constexpr uint64_t no_segment = UINT64_MAX;
+
+// A sequence of an older epoch without frames can be forgotten; but not the one with the highest id, because an id is never used
+// twice.
+bool is_over(const SpoolState& state, const wire::FrameSequence& sequence, const Stream& stream);
+
+// Works beside `state`, which its user adopts after the transaction is committed; both must outlive it.
 class CommitWriter {
  public:
-  // `repeated`: the commit before this one ended in an error after which it may still have been stored; frames that are there
-  // already, byte for byte, are then taken as this commit's.
-  CommitWriter(Database& database, StreamTable streams, uint64_t epoch, bool repeated)
-      : database_(database), streams_(std::move(streams)), epoch_(epoch), repeated_(repeated) {}
+  CommitWriter(const SpoolState& state, SegmentSet& segments) : state_(state), segments_(segments) {}
 
-  // What leaves goes first, so that what comes finds its pages free. Set-aside frames are in `quarantine` before their rows go.
-  // Errors: usage (a frame that is not the next of its sequence), those of sqlite_error() and Quarantine::put().
-  Status write(const Commit& commit, Quarantine& quarantine);
-  [[nodiscard]] StreamTable& streams() { return streams_; }
+  // Numbers are checked, what leaves is taken out, frames to set aside are put into `quarantine`.
+  // Errors: usage (a frame that is not the next of its sequence), those of reading and of Quarantine::put().
+  Status prepare(const Commit& commit, Quarantine& quarantine);
+  // Frames of `segment`, about `bytes_max` of them, will be written again with this commit, so that the segment can go.
+  Status prepare_move(uint64_t segment, uint64_t bytes_max);
+  // prepare_move() met a frame that cannot be read: those before it are moved.
+  [[nodiscard]] bool found_unreadable() const { return found_unreadable_; }
+
+  // What the transaction takes of a segment's log, at most: also of a new one's.
+  [[nodiscard]] uint64_t log_bytes() const { return log_bytes_; }
+
+  // Inside a transaction. `fresh`: the segment is new, and gets everything; else what this commit changes.
+  Status write(const Commit& commit, Database& database, const SegmentMeta& meta, bool fresh);
+  void adopt_into(SpoolState& state);
 
  private:
   Status set_aside(const wire::FrameId& id, Quarantine& quarantine);
-  Status remove(const wire::FrameSequence& sequence, wire::SeqRange range, bool queued_only);
-  Status find_first(const wire::FrameSequence& sequence);
-  Status add(const NewFrame& frame);
-  Result<bool> is_there(const NewFrame& frame, const Stream& stream);
-  Result<Stream*> stream_for(const wire::FrameSequence& sequence);
+  Status take_out(const wire::FrameSequence& sequence, wire::SeqRange range, bool queued_only);
+  Status check(const NewFrame& frame);
+  Status write_frames(const Commit& commit, Database& database, uint64_t segment);
+  Status write_state(Database& database, bool fresh);
+  [[nodiscard]] uint64_t sum_after() const;
+  [[nodiscard]] const Stream* find(const wire::FrameSequence& sequence) const;
+  Stream& change(const wire::FrameSequence& sequence);
 
-  Database& database_;
-  StreamTable streams_;
-  std::set<wire::FrameSequence> changed_;
-  uint64_t epoch_;
-  bool repeated_;
+  const SpoolState& state_;
+  SegmentSet& segments_;
+  std::map<wire::FrameSequence, Stream> changed_;
+  std::map<wire::FrameSequence, uint64_t> next_seq_;  // behind the frames checked so far
+  std::vector<StoredFrame> moved_;
+  PositionTable positions_;  // those of this commit
+  bool found_unreadable_ = false;
+  uint64_t log_bytes_ = 0, state_sum_ = 0;
 };
 
 }  // namespace joulespool::spool

@@ -55,10 +55,18 @@ std::string escape(const std::string& path) {
 std::string uri(const std::string& path, OpenMode mode) {
   // Two leading slashes would name a host.
   const std::string start = path.starts_with("//") ? path.substr(path.find_first_not_of('/') - 1) : path;
-  const std::string_view query = mode == OpenMode::write  ? "?mode=rwc"
-                                 : mode == OpenMode::read ? "?mode=ro"
-                                                          : "?mode=ro&immutable=1";
+  // unix-none takes no locks; the log's index is then kept in memory, if the connection is alone (locking_mode).
+  const std::string_view query = mode == OpenMode::write    ? "?mode=rwc"
+                                 : mode == OpenMode::follow ? "?mode=ro"
+                                                            : "?mode=ro&vfs=unix-none";
   return "file:" + escape(start) + std::string(query);
+}
+
+// Of the database, without its folder.
+std::string file_name(sqlite3* connection) {
+  const char* const path = sqlite3_db_filename(connection, "main");
+  const std::string_view all = path == nullptr ? "" : path;
+  return std::string(all.substr(all.find_last_of('/') + 1));
 }
 
 }  // namespace
@@ -81,6 +89,8 @@ Statement::~Statement() { sqlite3_finalize(statement_); }
 void Statement::reset() { sqlite3_reset(statement_); }
 
 Result<bool> Statement::next() {
+  if (code_ == SQLITE_ERROR)  // a statement of ours that does not fit: a flipped bit made the schema another one
+    return Error{Errc::damaged, sqlite_error(connection_, code_, file_name(connection_)).message};
   if (code_ != SQLITE_OK) return sqlite_error(connection_, code_, "prepare");
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
@@ -88,7 +98,7 @@ Result<bool> Statement::next() {
     reset();
     return false;
   }
-  Error error = sqlite_error(connection_, code, "spool.db");
+  Error error = sqlite_error(connection_, code, file_name(connection_));
   reset();
   return error;
 }
@@ -137,6 +147,23 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, OpenMo
     return SQLITE_OK;
   };
   sqlite3_wal_hook(database->connection_, count_frames, database.get());  // also turns SQLite's own checkpoints off
+  sqlite3_db_config(database->connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (mode == OpenMode::snapshot) JOULESPOOL_TRY(database->execute("PRAGMA locking_mode = EXCLUSIVE"), path);
+  return database;
+}
+
+Result<std::unique_ptr<Database>> Database::open_image(wire::ByteView image) {
+  std::unique_ptr<Database> database(new Database());
+  int code = sqlite3_open_v2(":memory:", &database->connection_,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  if (code != SQLITE_OK) return sqlite_error(database->connection_, code, "rebuilt segment");
+  auto* const copy = static_cast<unsigned char*>(sqlite3_malloc64(image.size()));
+  if (copy == nullptr) return Error{Errc::internal, "no memory for a rebuilt segment"};
+  std::memcpy(copy, image.data(), image.size());
+  const auto size = static_cast<sqlite3_int64>(image.size());
+  code = sqlite3_deserialize(database->connection_, "main", copy, size, size,
+                             SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY);
+  if (code != SQLITE_OK) return sqlite_error(database->connection_, code, "rebuilt segment");
   return database;
 }
 
@@ -144,7 +171,7 @@ Database::~Database() { sqlite3_close_v2(connection_); }
 
 Status Database::execute(const std::string& sql) {
   const int code = sqlite3_exec(connection_, sql.c_str(), nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return sqlite_error(connection_, code, "spool.db");
+  if (code != SQLITE_OK) return sqlite_error(connection_, code, file_name(connection_));
   return {};
 }
 
@@ -156,36 +183,22 @@ Result<int64_t> Database::integer(std::string_view sql) {
   return *row ? query.integer(0) : int64_t{0};
 }
 
-Status Database::allocate(uint64_t bytes, uint64_t growth_bytes) {
-  auto step = static_cast<int>(growth_bytes);
-  auto size = static_cast<sqlite3_int64>(bytes);
-  sqlite3_file_control(connection_, "main", SQLITE_FCNTL_CHUNK_SIZE, &step);
-  if (sqlite3_file_control(connection_, "main", SQLITE_FCNTL_SIZE_HINT, &size) == SQLITE_OK) return {};
-  return Error{Errc::full, "spool.db cannot grow to " + std::to_string(bytes) + " bytes"};
-}
-
 Status Database::allocate_log_index(uint64_t log_frames) {
   sqlite3_file* file = nullptr;
   const int found = sqlite3_file_control(connection_, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-  if (found != SQLITE_OK || file == nullptr) return sqlite_error(connection_, found, "spool.db-shm");
+  if (found != SQLITE_OK || file == nullptr) return sqlite_error(connection_, found, file_name(connection_) + "-shm");
   for (int region = 0; static_cast<uint64_t>(region) * index_region_frames_min < log_frames; ++region) {
     void volatile* memory = nullptr;
     const int code = file->pMethods->xShmMap(file, region, index_region_bytes, 1, &memory);
-    if (code != SQLITE_OK) return Error{Errc::full, "spool.db-shm cannot grow (SQLite " + std::to_string(code) + ")"};
+    if (code != SQLITE_OK)
+      return Error{Errc::full, file_name(connection_) + "-shm cannot grow (SQLite " + std::to_string(code) + ")"};
 #ifdef MADV_POPULATE_WRITE
     // Where the blocks of the file system are smaller than a page, SQLite allocates only one of each page. Unknown to
     // kernels before 5.14 (EINVAL).
     if (::madvise(const_cast<void*>(memory), index_region_bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL)
-      return Error{Errc::full, std::string("spool.db-shm: ") + std::strerror(errno)};
+      return Error{Errc::full, file_name(connection_) + "-shm: " + std::strerror(errno)};
 #endif
   }
-  return {};
-}
-
-Status Database::checkpoint(CheckpointMode mode) {
-  const int how = mode == CheckpointMode::passive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
-  const int code = sqlite3_wal_checkpoint_v2(connection_, "main", how, nullptr, nullptr);
-  if (code != SQLITE_OK) return sqlite_error(connection_, code, "checkpoint");
   return {};
 }
 

@@ -3,31 +3,63 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/base/crc32c.h"
+#include "agent/spool/row_crc.h"
 
 namespace joulespool::spool {
 namespace {
 
-constexpr std::string_view select_streams =
-    "SELECT id, next_seq, queued_frames, queued_bytes, queued_seq_first, kept_frames, kept_bytes, kept_seq_first, device, epoch,"
-    " lane FROM streams";
 constexpr std::string_view frame_columns =
     "key, state, axis, sample_id_first, sample_id_end, utc_first_ns, utc_end_ns, samples, size, crc32c";
+constexpr std::string_view extent_columns =
+    "seq_first, seq_last, state, segment, bytes, axis, sample_id_first, sample_id_end, utc_first_ns, utc_end_ns, crc32c";
+constexpr std::string_view position_columns =
+    "device, model, serial, axis_life, counter_rate_hz, decimation, sample_id_end, utc_sample_id, utc_ns, utc_counter_rate_hz,"
+    " utc_quality, samples, valid, i_sum_high, i_sum_low, p_sum_high, p_sum_low, samples_lost";
 
-Stream stream_of(const Statement& row) {
-  Stream stream;
-  stream.id = row.integer(0);
-  stream.next_seq = row.number(1);
-  stream.of(FrameState::queued) = {row.number(2), row.number(3), row.number(4)};
-  stream.of(FrameState::kept) = {row.number(5), row.number(6), row.number(7)};
-  return stream;
+uint32_t number_of(FrameState state) { return static_cast<uint32_t>(state); }
+uint32_t number_of(wire::Lane lane) { return static_cast<uint32_t>(lane); }
+
+std::optional<FrameState> state_of(int64_t number) {
+  if (number != 0 && number != 1) return std::nullopt;
+  return number == 0 ? FrameState::queued : FrameState::kept;
 }
 
-Result<wire::FrameSequence> sequence_of(const Statement& row) {
-  const int64_t lane = row.integer(10);
-  if (lane < 1 || lane > static_cast<int64_t>(std::size(wire::lanes)))
-    return Error{Errc::damaged, "streams: lane " + std::to_string(lane)};
-  return wire::FrameSequence{row.text(8), row.number(9), static_cast<wire::Lane>(lane)};
+std::optional<wire::Lane> lane_of(int64_t number) {
+  for (const wire::Lane lane : wire::lanes)
+    if (static_cast<int64_t>(lane) == number) return lane;
+  return std::nullopt;
+}
+
+Error bad_row(const char* table) { return {Errc::damaged, std::string("a row of ") + table + " does not match its checksum"}; }
+
+uint32_t crc_of(int64_t key, const FrameInfo& info, wire::ByteView bytes) {
+  return row_crc(key, number_of(info.state), info.axis, info.sample_id_first, info.sample_id_end, info.utc_first_ns,
+                 info.utc_end_ns, info.samples, bytes);
+}
+
+uint32_t crc_of(int64_t stream, uint64_t seq_first, const Extent& extent) {
+  const Cover& cover = extent.cover;
+  return row_crc(stream, seq_first, extent.seq_last, number_of(extent.state), extent.segment, extent.bytes, cover.axis,
+                 cover.sample_id_first, cover.sample_id_end, cover.utc_first_ns, cover.utc_end_ns);
+}
+
+uint32_t crc_of(const wire::FrameSequence& sequence, const Stream& stream) {
+  return row_crc(stream.id, std::string_view(sequence.device), sequence.epoch, number_of(sequence.lane), stream.next_seq);
+}
+
+uint32_t crc_of(const SegmentMeta& meta) {
+  return row_crc(std::string_view(meta.host), meta.epoch, meta.segment, std::string_view(meta.boot), uint64_t{meta.closed},
+                 meta.state_sum);
+}
+
+uint32_t crc_of(const DevicePosition& position) {
+  const wire::Totals& totals = position.totals;
+  return row_crc(std::string_view(position.device.id), std::string_view(position.device.model),
+                 std::string_view(position.device.serial), position.axis.life, position.axis.counter_rate_hz,
+                 position.axis.decimation, position.sample_id_end, position.utc.sample_id, position.utc.utc_ns,
+                 position.utc.counter_rate_hz, static_cast<uint32_t>(position.utc.quality), totals.samples, totals.valid,
+                 high_half(totals.i_sum), low_half(totals.i_sum), high_half(totals.p_sum), low_half(totals.p_sum),
+                 totals.samples_lost);
 }
 
 FrameRow frame_row(const Statement& row, const wire::FrameSequence& sequence) {
@@ -46,6 +78,20 @@ FrameRow frame_row(const Statement& row, const wire::FrameSequence& sequence) {
   return frame;
 }
 
+Result<std::pair<uint64_t, Extent>> extent_of(const Statement& row, int64_t stream) {
+  Extent extent;
+  const uint64_t first = row.number(0);
+  extent.seq_last = row.number(1);
+  const auto state = state_of(row.integer(2));
+  extent.state = state.value_or(FrameState::queued);
+  extent.segment = row.number(3);
+  extent.bytes = row.number(4);
+  extent.cover = {row.number(5), row.number(6), row.number(7), row.integer(8), row.integer(9)};
+  if (!state || first == 0 || extent.seq_last < first || crc_of(stream, first, extent) != row.number(10))
+    return bad_row("extents");
+  return std::pair(first, extent);
+}
+
 DevicePosition position_of(const Statement& row) {
   DevicePosition position;
   position.device = {row.text(0), row.text(1), row.text(2)};
@@ -60,86 +106,152 @@ DevicePosition position_of(const Statement& row) {
   return position;
 }
 
-Result<LaneUsage> lane_usage(Database& database, const wire::FrameSequence& sequence, const Stream& stream) {
-  const StateTotals& queued = stream.of(FrameState::queued);
-  const StateTotals& kept = stream.of(FrameState::kept);
-  LaneUsage usage;
-  usage.sequence = sequence;
-  usage.queued_frames = queued.frames;
-  usage.queued_bytes = queued.bytes;
-  usage.kept_frames = kept.frames;
-  usage.kept_bytes = kept.bytes;
-  usage.seq_first = stream.seq_first();
-  usage.seq_next = stream.next_seq;
-  if (usage.seq_first == 0) return usage;
-  for (const auto& [seq, time] :
-       {std::pair(queued.seq_first, &usage.oldest_queued_utc_ns), std::pair(usage.seq_first, &usage.utc_first_ns)}) {
-    if (seq == 0) continue;
-    auto frame = find_frame(database, sequence, stream, seq);
-    if (!frame) return frame.error();
-    if (*frame) *time = (*frame)->info.utc_first_ns;
+// Calls each(row) -> Status for every row of a query that was started.
+template <class Each>
+Status for_each(Statement& query, const Each& each) {
+  for (;;) {
+    auto row = query.next();
+    if (!row) return row.error();
+    if (!*row) return {};
+    JOULESPOOL_TRY(each(query), "read");
   }
-  Statement last = database.prepare("SELECT utc_end_ns FROM frames WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT 1");
-  last.start(frame_key(stream.id, 0), frame_key(stream.id, seq_max));
-  auto row = last.next();
-  if (!row) return row.error();
-  if (*row) usage.utc_end_ns = last.integer(0);
-  return usage;
+}
+
+Status load_extents(Database& database, Stream& stream) {
+  Statement query =
+      database.prepare("SELECT " + std::string(extent_columns) + " FROM extents WHERE stream = ?1 ORDER BY seq_first");
+  query.start(stream.id);
+  return for_each(query, [&stream](const Statement& row) -> Status {
+    auto extent = extent_of(row, stream.id);
+    if (!extent) return extent.error();
+    const bool in_order = stream.extents.empty() || stream.extents.rbegin()->second.seq_last < extent->first;
+    if (!in_order || extent->second.seq_last >= stream.next_seq) return Error{Errc::damaged, "extents that overlap or are ahead"};
+    stream.extents.insert(std::move(*extent));
+    return {};
+  });
+}
+
+Status save_extent(Database& database, int64_t stream, uint64_t seq_first, const Extent& extent) {
+  const Cover& cover = extent.cover;
+  return database
+      .prepare("REPLACE INTO extents (stream, " + std::string(extent_columns) +
+               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
+      .run(stream, seq_first, extent.seq_last, number_of(extent.state), extent.segment, extent.bytes, cover.axis,
+           cover.sample_id_first, cover.sample_id_end, cover.utc_first_ns, cover.utc_end_ns, crc_of(stream, seq_first, extent));
+}
+
+Result<PositionTable> load_positions(Database& database, bool with_crc) {
+  PositionTable positions;
+  Statement query =
+      database.prepare("SELECT " + std::string(position_columns) + (with_crc ? ", crc32c" : "") + " FROM positions");
+  query.start();
+  const Status read = for_each(query, [&](const Statement& row) -> Status {
+    DevicePosition position = position_of(row);
+    if (with_crc && crc_of(position) != row.number(18)) return bad_row("positions");
+    positions.emplace(position.device.id, std::move(position));
+    return {};
+  });
+  if (!read) return read.error();
+  return positions;
 }
 
 }  // namespace
 
-uint64_t Stream::seq_first() const {
-  const uint64_t queued = of(FrameState::queued).seq_first;
-  const uint64_t kept = of(FrameState::kept).seq_first;
-  return queued == 0 || kept == 0 ? std::max(queued, kept) : std::min(queued, kept);
+Result<std::optional<SegmentMeta>> load_meta(Database& database) {
+  Statement query = database.prepare("SELECT host, epoch, segment, boot, closed, state_sum, crc32c FROM meta WHERE id = 1");
+  query.start();
+  auto row = query.next();
+  if (!row) return row.error();
+  if (!*row) return std::optional<SegmentMeta>{};
+  const SegmentMeta meta{query.text(0), query.number(1), query.number(2), query.text(3), query.integer(4) != 0, query.number(5)};
+  if (meta.epoch == 0 || crc_of(meta) != query.number(6)) return bad_row("meta");
+  return std::optional(meta);
 }
+
+Status save_meta(Database& database, const SegmentMeta& meta) {
+  return database
+      .prepare(
+          "REPLACE INTO meta (id, host, epoch, segment, boot, closed, state_sum, crc32c) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+      .run(std::string_view(meta.host), meta.epoch, meta.segment, std::string_view(meta.boot), uint32_t{meta.closed},
+           meta.state_sum, crc_of(meta));
+}
+
+// A sum of numbers that have nothing of the rows' order or likeness left (Steele et al., 2014: the mixing of SplitMix64).
+void StateSum::add_row(uint32_t crc) {
+  uint64_t mixed = crc + 0x9E3779B97F4A7C15ULL;
+  mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBULL;
+  value_ += mixed ^ (mixed >> 31);
+}
+
+void StateSum::add(const wire::FrameSequence& sequence, const Stream& stream) {
+  add_row(crc_of(sequence, stream));
+  for (const auto& [first, extent] : stream.extents) add_row(crc_of(stream.id, first, extent));
+}
+
+void StateSum::add(const DevicePosition& position) { add_row(crc_of(position)); }
 
 Result<StreamTable> load_streams(Database& database) {
   StreamTable streams;
-  Statement query = database.prepare(select_streams);
+  Statement query = database.prepare("SELECT id, device, epoch, lane, next_seq, crc32c FROM streams");
   query.start();
-  for (;;) {
-    auto row = query.next();
-    if (!row) return row.error();
-    if (!*row) return streams;
-    auto sequence = sequence_of(query);
-    if (!sequence) return sequence.error();
-    streams.emplace(std::move(*sequence), stream_of(query));
-  }
+  const Status read = for_each(query, [&](const Statement& row) -> Status {
+    const auto lane = lane_of(row.integer(3));
+    const wire::FrameSequence sequence{row.text(1), row.number(2), lane.value_or(wire::Lane::event)};
+    Stream stream{row.integer(0), row.number(4), {}};
+    if (!lane || crc_of(sequence, stream) != row.number(5)) return bad_row("streams");
+    streams.emplace(sequence, std::move(stream));
+    return {};
+  });
+  if (!read) return read.error();
+  for (auto& [sequence, stream] : streams) JOULESPOOL_TRY(load_extents(database, stream), sequence.device);
+  return streams;
 }
 
 Result<std::optional<Stream>> load_stream(Database& database, const wire::FrameSequence& sequence) {
-  Statement query = database.prepare(std::string(select_streams) + " WHERE device = ?1 AND epoch = ?2 AND lane = ?3");
-  query.start(std::string_view(sequence.device), sequence.epoch, static_cast<uint32_t>(sequence.lane));
+  Statement query = database.prepare("SELECT id, next_seq, crc32c FROM streams WHERE device = ?1 AND epoch = ?2 AND lane = ?3");
+  query.start(std::string_view(sequence.device), sequence.epoch, number_of(sequence.lane));
   auto row = query.next();
   if (!row) return row.error();
-  return *row ? std::optional(stream_of(query)) : std::nullopt;
+  if (!*row) return std::optional<Stream>{};
+  Stream stream{query.integer(0), query.number(1), {}};
+  if (crc_of(sequence, stream) != query.number(2)) return bad_row("streams");
+  JOULESPOOL_TRY(load_extents(database, stream), sequence.device);
+  return std::optional(std::move(stream));
 }
 
-Status save_stream(Database& database, const wire::FrameSequence& sequence, const Stream& stream) {
-  const StateTotals& queued = stream.of(FrameState::queued);
-  const StateTotals& kept = stream.of(FrameState::kept);
-  return database
-      .prepare(
-          "INSERT INTO streams (id, next_seq, queued_frames, queued_bytes, queued_seq_first, kept_frames, kept_bytes,"
-          " kept_seq_first, device, epoch, lane) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-          " ON CONFLICT (id) DO UPDATE SET next_seq = ?2, queued_frames = ?3, queued_bytes = ?4, queued_seq_first = ?5,"
-          " kept_frames = ?6, kept_bytes = ?7, kept_seq_first = ?8")
-      .run(stream.id, stream.next_seq, queued.frames, queued.bytes, queued.seq_first, kept.frames, kept.bytes, kept.seq_first,
-           std::string_view(sequence.device), sequence.epoch, static_cast<uint32_t>(sequence.lane));
+Status save_stream(Database& database, const wire::FrameSequence& sequence, const Stream& stream, const Stream* before) {
+  JOULESPOOL_TRY(
+      database.prepare("REPLACE INTO streams (id, device, epoch, lane, next_seq, crc32c) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+          .run(stream.id, std::string_view(sequence.device), sequence.epoch, number_of(sequence.lane), stream.next_seq,
+               crc_of(sequence, stream)),
+      "streams");
+  static const Stream none;
+  const Stream& old = before == nullptr ? none : *before;
+  Statement erase = database.prepare("DELETE FROM extents WHERE stream = ?1 AND seq_first = ?2");
+  for (const auto& [first, extent] : old.extents)
+    if (!stream.extents.contains(first)) JOULESPOOL_TRY(erase.run(stream.id, first), "extents");
+  for (const auto& [first, extent] : stream.extents) {
+    const auto same = old.extents.find(first);
+    if (same != old.extents.end() && same->second == extent) continue;
+    JOULESPOOL_TRY(save_extent(database, stream.id, first, extent), "extents");
+  }
+  return {};
 }
 
-Result<std::vector<FrameRow>> list_frames(Database& database, const wire::FrameSequence& sequence, const Stream& stream,
+Status erase_stream(Database& database, const Stream& stream) {
+  JOULESPOOL_TRY(database.prepare("DELETE FROM extents WHERE stream = ?1").run(stream.id), "extents");
+  return database.prepare("DELETE FROM streams WHERE id = ?1").run(stream.id);
+}
+
+Result<std::vector<FrameRow>> list_frames(Database& database, const wire::FrameSequence& sequence, int64_t stream,
                                           const FrameQuery& query) {
   std::vector<FrameRow> frames;
-  const uint64_t there = query.state ? stream.of(*query.state).seq_first : stream.seq_first();
-  if (there == 0 || query.seq_from > seq_max || query.frames_max == 0) return frames;
-  Statement rows = database.prepare("SELECT " + std::string(frame_columns) +
-                                    " FROM frames WHERE key BETWEEN ?1 AND ?2 AND (?3 < 0 OR state = ?3) ORDER BY key");
-  rows.start(frame_key(stream.id, std::max(there, query.seq_from)), frame_key(stream.id, seq_max),
-             query.state ? static_cast<int64_t>(*query.state) : int64_t{-1});
-  for (uint64_t bytes = 0; frames.size() < query.frames_max && bytes < query.bytes_enough;) {
+  if (query.seq_first > std::min(query.seq_last, seq_max) || query.frames_max == 0) return frames;
+  Statement rows =
+      database.prepare("SELECT " + std::string(frame_columns) + " FROM frames WHERE key BETWEEN ?1 AND ?2 ORDER BY key");
+  rows.start(frame_key(stream, query.seq_first), frame_key(stream, std::min(query.seq_last, seq_max)));
+  for (uint64_t bytes = 0; frames.size() < query.frames_max;) {
     auto row = rows.next();
     if (!row) return row.error();
     if (!*row) break;
@@ -151,74 +263,41 @@ Result<std::vector<FrameRow>> list_frames(Database& database, const wire::FrameS
   return frames;
 }
 
-Result<std::optional<FrameRow>> find_frame(Database& database, const wire::FrameSequence& sequence, const Stream& stream,
-                                           uint64_t seq) {
-  if (seq > seq_max) return std::optional<FrameRow>{};
-  Statement query = database.prepare("SELECT " + std::string(frame_columns) + " FROM frames WHERE key = ?1");
-  query.start(frame_key(stream.id, seq));
-  auto row = query.next();
-  if (!row) return row.error();
-  return *row ? std::optional(frame_row(query, sequence)) : std::nullopt;
-}
-
-Result<StoredFrame> read_frame(Database& database, const FrameRow& row) {
+Result<StoredFrame> read_frame(Database& database, const FrameRow& row, FrameCheck check) {
   StoredFrame frame{row.info, {}, false};
   Statement query = database.prepare("SELECT bytes FROM frames WHERE key = ?1");
   query.start(row.key);
   auto found = query.next();
   if (!found && found.error().code != Errc::damaged) return found.error();
-  if (found && *found) frame.bytes = query.blob(0);
-  frame.intact = found && *found && frame.bytes.size() == row.info.size_bytes && crc32c(frame.bytes) == row.crc;
+  if (!found || !*found) return frame;
+  frame.bytes = query.blob(0);
+  const uint32_t crc = check == FrameCheck::row ? crc_of(row.key, row.info, frame.bytes) : crc32c(frame.bytes);
+  frame.intact = frame.bytes.size() == row.info.size_bytes && crc == row.crc;
   return frame;
 }
 
-Status insert_frame(Database& database, int64_t key, const NewFrame& frame) {
+Status insert_frame(Database& database, int64_t key, const FrameInfo& info, wire::ByteView bytes) {
   return database
       .prepare("INSERT INTO frames (" + std::string(frame_columns) +
                ", bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
-      .run(key, static_cast<uint32_t>(frame.info.state), frame.info.axis, frame.info.sample_id_first, frame.info.sample_id_end,
-           frame.info.utc_first_ns, frame.info.utc_end_ns, frame.info.samples, uint64_t{frame.bytes.size()}, crc32c(frame.bytes),
-           wire::ByteView(frame.bytes));
+      .run(key, number_of(info.state), info.axis, info.sample_id_first, info.sample_id_end, info.utc_first_ns, info.utc_end_ns,
+           info.samples, uint64_t{bytes.size()}, crc_of(key, info, bytes), bytes);
 }
 
-Result<std::vector<DevicePosition>> load_positions(Database& database) {
-  std::vector<DevicePosition> positions;
-  Statement query = database.prepare(
-      "SELECT device, model, serial, axis_life, counter_rate_hz, decimation, sample_id_end, utc_sample_id, utc_ns,"
-      " utc_counter_rate_hz, utc_quality, samples, valid, i_sum_high, i_sum_low, p_sum_high, p_sum_low, samples_lost"
-      " FROM positions ORDER BY device");
-  query.start();
-  for (;;) {
-    auto row = query.next();
-    if (!row) return row.error();
-    if (!*row) return positions;
-    positions.push_back(position_of(query));
-  }
-}
+Result<PositionTable> load_positions(Database& database) { return load_positions(database, true); }
+Result<PositionTable> load_positions_version_1(Database& database) { return load_positions(database, false); }
 
 Status save_position(Database& database, const DevicePosition& position) {
   const wire::Totals& totals = position.totals;
   return database
-      .prepare(
-          "REPLACE INTO positions (device, model, serial, axis_life, counter_rate_hz, decimation, sample_id_end,"
-          " utc_sample_id, utc_ns, utc_counter_rate_hz, utc_quality, samples, valid, i_sum_high, i_sum_low, p_sum_high,"
-          " p_sum_low, samples_lost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")
+      .prepare("REPLACE INTO positions (" + std::string(position_columns) +
+               ", crc32c)"
+               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)")
       .run(std::string_view(position.device.id), std::string_view(position.device.model),
            std::string_view(position.device.serial), position.axis.life, position.axis.counter_rate_hz, position.axis.decimation,
            position.sample_id_end, position.utc.sample_id, position.utc.utc_ns, position.utc.counter_rate_hz,
            static_cast<uint32_t>(position.utc.quality), totals.samples, totals.valid, high_half(totals.i_sum),
-           low_half(totals.i_sum), high_half(totals.p_sum), low_half(totals.p_sum), totals.samples_lost);
-}
-
-Result<Usage> usage_of(Database& database, const StreamTable& streams) {
-  Usage usage;
-  for (const auto& [sequence, stream] : streams) {
-    auto lane = lane_usage(database, sequence, stream);
-    if (!lane) return lane.error();
-    usage.payload_bytes += lane->queued_bytes + lane->kept_bytes;
-    usage.lanes.push_back(std::move(*lane));
-  }
-  return usage;
+           low_half(totals.i_sum), high_half(totals.p_sum), low_half(totals.p_sum), totals.samples_lost, crc_of(position));
 }
 
 }  // namespace joulespool::spool

@@ -13,16 +13,12 @@
 namespace joulespool::spool {
 namespace {
 
-static_assert(std::size(migration_texts) == schema_version);
-
-enum class FileKind { empty, spool };
-
 Error not_a_spool(const std::string& path, const std::string& why) {
   return {Errc::unreachable, path + " is not a spool: " + why};
 }
 
 // Error unreachable for a foreign file or one of a newer version, damaged for what SQLite cannot read.
-Result<FileKind> identify(Database& database, const std::string& path) {
+Status identify(Database& database, const std::string& path) {
   auto id = database.integer("PRAGMA application_id");
   if (!id) return id.error().in(path);
   if (*id == application_id) {
@@ -31,65 +27,24 @@ Result<FileKind> identify(Database& database, const std::string& path) {
     if (*version > schema_version)
       return Error{Errc::unreachable, path + " was made by a newer version (schema " + std::to_string(*version) +
                                           ", this program knows " + std::to_string(schema_version) + ")"};
-    return *version >= 1 ? Result<FileKind>(FileKind::spool)
-                         : Result<FileKind>(Error{Errc::damaged, path + ": schema version " + std::to_string(*version)});
+    if (*version < 1) return Error{Errc::damaged, path + ": schema version " + std::to_string(*version)};
+    return {};
   }
   if (*id != 0) return not_a_spool(path, "a database of another program (application id " + std::to_string(*id) + ")");
   auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error().in(path);
   if (*tables != 0) return not_a_spool(path, "a database of another program (no application id)");
-  return FileKind::empty;  // also one whose making was cut short
-}
-
-Result<uint64_t> random_epoch() {
-  uint64_t epoch = 0;
-  while (epoch == 0)
-    if (::getrandom(&epoch, sizeof epoch, 0) != static_cast<ssize_t>(sizeof epoch) && errno != EINTR)
-      return Error{Errc::internal, std::string("getrandom: ") + std::strerror(errno)};
-  return epoch;
-}
-
-Status create(Database& database, const std::string& host) {
-  auto epoch = random_epoch();
-  if (!epoch) return epoch.error();
-  Transaction transaction(database);
-  JOULESPOOL_TRY(transaction.begin_write(), "make the spool");
-  JOULESPOOL_TRY(database.execute(std::string(schema_sql())), "make the spool");
-  JOULESPOOL_TRY(database.prepare("INSERT INTO meta (id, host, epoch) VALUES (1, ?1, ?2)").run(std::string_view(host), *epoch),
-                 "make the spool");
-  JOULESPOOL_TRY(transaction.commit(), "make the spool");
-  return {};
-}
-
-Status migrate(Database& database) {
-  auto version = database.integer("PRAGMA user_version");
-  if (!version) return version.error();
-  for (auto from = static_cast<size_t>(*version); from < std::size(migration_texts); ++from) {
-    Transaction transaction(database);
-    JOULESPOOL_TRY(transaction.begin_write(), "migrate");
-    JOULESPOOL_TRY(database.execute(std::string(migration_texts[from])), "migrate to schema " + std::to_string(from + 1));
-    JOULESPOOL_TRY(transaction.commit(), "migrate");
-  }
-  return {};
-}
-
-Result<SpoolMeta> read_meta(Database& database, const std::string& path) {
-  Statement query = database.prepare("SELECT host, epoch FROM meta WHERE id = 1");
-  query.start();
-  auto row = query.next();
-  if (!row) return row.error().in(path);
-  if (!*row || query.number(1) == 0) return Error{Errc::damaged, path + ": no host and epoch"};
-  return SpoolMeta{query.text(0), query.number(1)};
+  return {};  // empty: its making was cut short
 }
 
 // page_size counts only before the file has pages, journal_mode is kept in the file, the others are of the connection.
-// secure_delete is on in Debian's build: it would overwrite every byte of a frame that leaves.
-Status configure(Database& database, uint64_t log_bytes_max) {
+// MEMORY first: a rollback journal for making the first page would be one more file that can be left over. secure_delete is on in
+// Debian's build: it would overwrite every byte of a row that leaves.
+Status configure(Database& database) {
   JOULESPOOL_TRY(database.execute("PRAGMA page_size = " + std::to_string(page_bytes)), "configure");
-  JOULESPOOL_TRY(database.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;"
-                                  "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;"
-                                  "PRAGMA journal_size_limit = " +
-                                  std::to_string(log_bytes_max)),
+  JOULESPOOL_TRY(database.execute("PRAGMA synchronous = FULL; PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;"
+                                  "PRAGMA secure_delete = OFF;"
+                                  "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF"),
                  "configure");
   Statement mode = database.prepare("PRAGMA journal_mode");
   mode.start();
@@ -99,55 +54,128 @@ Status configure(Database& database, uint64_t log_bytes_max) {
   return {};
 }
 
-Result<std::unique_ptr<Database>> open_read_only(const std::string& path, OpenMode mode) {
-  auto database = Database::open(path, mode);
-  if (!database) return database.error();
-  auto readable = (*database)->integer("SELECT count(*) FROM sqlite_schema");
-  if (!readable) return readable.error().in(path);
-  return database;
+Result<bool> has_tables(Database& database) {
+  auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables.error();
+  return *tables != 0;
 }
 
-bool log_is_empty(const std::string& path) {
-  struct stat info {};
-  return ::stat((path + "-wal").c_str(), &info) != 0 ? errno == ENOENT : info.st_size == 0;
+// The frames of a stream of version 1, which names none: runs of them.
+Status import_frames(Database& database, const wire::FrameSequence& sequence, Stream& stream, uint64_t segment) {
+  const uint64_t next_seq = stream.next_seq;
+  constexpr size_t rows_at_once = 1000;
+  for (uint64_t from = 1;;) {
+    auto rows = list_frames(database, sequence, stream.id, {from, seq_max, rows_at_once});
+    if (!rows) return rows.error();
+    for (const FrameRow& row : *rows) append(stream, row.info, segment);
+    if (rows->size() < rows_at_once) break;
+    from = stream.next_seq;
+  }
+  if (stream.next_seq > next_seq) return Error{Errc::damaged, "a frame behind the next seq of " + sequence.device};
+  stream.next_seq = next_seq;
+  return {};
+}
+
+Status import_streams(Database& database, SpoolState& state, uint64_t segment) {
+  Statement query = database.prepare("SELECT id, device, epoch, lane, next_seq FROM streams");
+  query.start();
+  for (;;) {
+    auto row = query.next();
+    if (!row) return row.error();
+    if (!*row) return {};
+    const wire::FrameSequence sequence{query.text(1), query.number(2), static_cast<wire::Lane>(query.integer(3))};
+    Stream stream{query.integer(0), query.number(4), {}};
+    JOULESPOOL_TRY(import_frames(database, sequence, stream, segment), sequence.device);
+    state.streams.emplace(sequence, std::move(stream));
+  }
 }
 
 }  // namespace
 
 std::string_view schema_sql() { return schema_text; }
-std::span<const std::string_view> migration_sqls() { return migration_texts; }
 
-Result<OpenedSpool> open_for_writing(const std::string& path, const std::string& host, uint64_t log_bytes_max) {
-  auto database = Database::open(path, OpenMode::write);
-  if (!database) return database.error();
-  auto kind = identify(**database, path);
-  if (!kind) return kind.error();
-  JOULESPOOL_TRY(configure(**database, log_bytes_max), path);
-  if (*kind == FileKind::empty) JOULESPOOL_TRY(create(**database, host), path);
-  JOULESPOOL_TRY(migrate(**database), path);
-  auto meta = read_meta(**database, path);
-  if (!meta) return meta.error();
-  if (meta->host != host) return Error{Errc::usage, path + " is the spool of host " + meta->host + ", not of " + host};
-  return OpenedSpool{std::move(*database), std::move(*meta)};
+Result<uint64_t> random_epoch() {
+  uint64_t epoch = 0;
+  while (epoch == 0)
+    if (::getrandom(&epoch, sizeof epoch, 0) != static_cast<ssize_t>(sizeof epoch) && errno != EINTR)
+      return Error{Errc::internal, std::string("getrandom: ") + std::strerror(errno)};
+  return epoch;
 }
 
-Result<OpenedSpool> open_for_reading(const std::string& path) {
-  auto database = open_read_only(path, OpenMode::read);
-  // Where -shm cannot be written (read-only mount, full disk), the file alone is the whole truth only if its log is empty.
-  if (!database && database.error().code != Errc::damaged && log_is_empty(path))
-    database = open_read_only(path, OpenMode::immutable);
+Result<std::unique_ptr<Database>> create_segment(const std::string& path) {
+  auto database = Database::open(path, OpenMode::write);
   if (!database) return database.error();
-  auto kind = identify(**database, path);
-  if (!kind) return kind.error();
-  if (*kind == FileKind::empty) return Error{Errc::not_found, path + ": the spool is not made yet"};
-  auto version = (*database)->integer("PRAGMA user_version");
-  if (!version) return version.error();
-  if (*version < schema_version)
-    return Error{Errc::unreachable, path + " was made by an older version (schema " + std::to_string(*version) +
-                                        "): the agent brings it up to date when it starts"};
-  auto meta = read_meta(**database, path);
+  JOULESPOOL_TRY(configure(**database), path);
+  return database;
+}
+
+Result<std::unique_ptr<Database>> open_segment(const std::string& path, OpenMode mode) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    const Errc code = errno == ENOENT || errno == ENOTDIR ? Errc::not_found : Errc::unreachable;
+    return Error{code, path + ": " + std::strerror(errno)};
+  }
+  auto database = Database::open(path, mode);
+  if (!database) return database.error();
+  JOULESPOOL_TRY(identify(**database, path), "open");
+  if (mode == OpenMode::write) JOULESPOOL_TRY(configure(**database), path);
+  return database;
+}
+
+Result<ReadableSegment> open_readable(const std::string& path, LastTransaction last) {
+  auto whole = log_is_whole(path);
+  if (!whole) return whole.error();
+  if (*whole) {
+    auto database = open_segment(path, OpenMode::snapshot);
+    if (database) return ReadableSegment{std::move(*database), false};
+    if (database.error().code != Errc::damaged) return database.error();
+  }
+  auto image = rebuild_from_log(path, last);
+  if (!image) return image.error();
+  auto database = Database::open_image(*image);
+  if (!database) return database.error();
+  JOULESPOOL_TRY(identify(**database, path), "open");
+  return ReadableSegment{std::move(*database), true};
+}
+
+Result<std::optional<SpoolState>> load_state(Database& database) {
+  Transaction snapshot(database);
+  JOULESPOOL_TRY(snapshot.begin_read(), "load");
+  auto born = has_tables(database);
+  if (!born) return born.error();
+  if (!*born) return std::optional<SpoolState>{};
+  auto meta = load_meta(database);
   if (!meta) return meta.error();
-  return OpenedSpool{std::move(*database), std::move(*meta)};
+  if (!*meta) return Error{Errc::damaged, "no host and epoch"};
+  auto streams = load_streams(database);
+  if (!streams) return streams.error();
+  auto positions = load_positions(database);
+  if (!positions) return positions.error();
+  StateSum sum;
+  for (const auto& [sequence, stream] : *streams) sum.add(sequence, stream);
+  for (const auto& [device, position] : *positions) sum.add(position);
+  if (sum.value() != (*meta)->state_sum) return Error{Errc::damaged, "tables of different times"};
+  return std::optional(SpoolState{std::move(**meta), std::move(*streams), std::move(*positions)});
+}
+
+Result<std::optional<SpoolState>> import_version_1(const std::string& path, uint64_t segment) {
+  auto database = open_segment(path, OpenMode::snapshot);
+  if (!database) return database.error();
+  auto born = has_tables(**database);
+  if (!born) return born.error();
+  if (!*born) return std::optional<SpoolState>{};
+  SpoolState state;
+  Statement meta = (*database)->prepare("SELECT host, epoch FROM meta WHERE id = 1");
+  meta.start();
+  auto row = meta.next();
+  if (!row) return row.error().in(path);
+  if (!*row || meta.number(1) == 0) return Error{Errc::damaged, path + ": no host and epoch"};
+  state.meta = {meta.text(0), meta.number(1), segment, "", false};
+  JOULESPOOL_TRY(import_streams(**database, state, segment), path);
+  auto positions = load_positions_version_1(**database);
+  if (!positions) return positions.error().in(path);
+  state.positions = std::move(*positions);
+  return std::optional(std::move(state));
 }
 
 }  // namespace joulespool::spool

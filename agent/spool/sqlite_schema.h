@@ -1,40 +1,52 @@
-// Whether a database file is a spool, and of which version; making a new one; bringing an old one up to date.
+// Whether a database file is of a spool, and of which version; making and opening segments.
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "agent/base/result.h"
+#include "agent/spool/segment_log.h"
 #include "agent/spool/sqlite_db.h"
+#include "agent/spool/sqlite_rows.h"
 
 namespace joulespool::spool {
 
-// PRAGMA application_id and user_version of the files this program writes.
+// PRAGMA application_id and user_version of the files this program writes. Version 1 was one database for everything
+// (database_path()): its frames are read where they are.
 constexpr int64_t application_id = 0x4A53504C;  // "JSPL"
-constexpr int64_t schema_version = 1;
+constexpr int64_t schema_version = 2;
 
-// schema.sql: what a new spool is made from.
 std::string_view schema_sql();
-// migrations/*.sql: the one at index n leads from version n to n + 1.
-std::span<const std::string_view> migration_sqls();
 
-struct SpoolMeta {
-  std::string host;
-  uint64_t epoch = 0;
+// What the newest segment says of the whole spool.
+struct SpoolState {
+  SegmentMeta meta;
+  StreamTable streams;
+  PositionTable positions;
 };
 
-struct OpenedSpool {
+// A file for a segment, empty: its first transaction has to begin with schema_sql(). Errors: full, unreachable.
+Result<std::unique_ptr<Database>> create_segment(const std::string& path);
+
+// For writing, or for reading in either mode. Errors: not_found (no such file), damaged (SQLite cannot read it), unreachable (of
+// another program or a newer version, I/O, permission).
+Result<std::unique_ptr<Database>> open_segment(const std::string& path, OpenMode mode);
+
+// For reading all that can be read of a segment that nobody writes to: where its log is damaged, what lies behind the damage too.
+struct ReadableSegment {
   std::unique_ptr<Database> database;
-  SpoolMeta meta;
+  bool damaged = false;
 };
+Result<ReadableSegment> open_readable(const std::string& path, LastTransaction last);
 
-// The spool at `path` for writing: made for `host` where there is none, migrated if it is older. `log_bytes_max`: the log file
-// is cut back to this when it starts again. Errors: damaged, full, usage (another host's), unreachable (not a spool, made
-// by a newer version, I/O).
-Result<OpenedSpool> open_for_writing(const std::string& path, const std::string& host, uint64_t log_bytes_max);
-// Errors: not_found (no spool there yet), damaged, unreachable (not a spool, made by another version, I/O).
-Result<OpenedSpool> open_for_reading(const std::string& path);
+// nullopt: its first transaction never was committed. Errors: damaged; those of reading.
+Result<std::optional<SpoolState>> load_state(Database& database);
+
+// A spool of version 1 at `path`, as one segment with the number `segment`. nullopt: it was never finished. Errors: as
+// open_segment().
+Result<std::optional<SpoolState>> import_version_1(const std::string& path, uint64_t segment);
+
+Result<uint64_t> random_epoch();
 
 }  // namespace joulespool::spool

@@ -1,30 +1,23 @@
 #include "agent/spool/sqlite_spool.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "agent/spool/directory_lock.h"
 #include "agent/spool/disk_files.h"
 #include "agent/spool/quarantine.h"
 #include "agent/spool/retention.h"
+#include "agent/spool/segment_files.h"
 #include "agent/spool/sqlite_commit.h"
-#include "agent/spool/sqlite_db.h"
-#include "agent/spool/sqlite_rows.h"
-#include "agent/spool/sqlite_schema.h"
+#include "agent/spool/sqlite_open.h"
+#include "agent/spool/sqlite_segments.h"
 
 namespace joulespool::spool {
 namespace {
 
-// Frames of the log (pages) whose index is allocated at open: 128 MiB, twice commit_bytes_max. Checkpoints keep the log far
-// below; a large commit, or a reader that holds them up, must not make the index grow on a full disk (SIGBUS).
-constexpr uint64_t log_frames_indexed = 16'000;
-// Opening writes the log's index and some pages; with less room the reserve is given up first.
-constexpr uint64_t open_room_bytes = 1024ULL * 1024;
-
-// The next open for writing checks the whole database while this file exists.
-std::string suspect_path(const std::string& directory) { return directory + "/suspect"; }
+// Frames that share a segment with frames that have left are moved so many bytes at a time, with a commit.
+constexpr uint64_t moved_bytes_max = 4ULL * 1024 * 1024;
 
 Quarantine::Limits quarantine_limits(const SpoolSizes& sizes) {
   Quarantine::Limits limits;
@@ -37,13 +30,19 @@ class SqliteSpool final : public SpoolWriter {
   SqliteSpool(const SpoolOptions& options, DirectoryLock lock)
       : options_(options),
         lock_(std::move(lock)),
-        sizes_(sizes_for(options.budget_bytes, page_bytes)),
+        sizes_(sizes_for(options.budget_bytes)),
         reserve_(options.directory, sizes_.reserve_bytes),
-        quarantine_(quarantine_path(options.directory), quarantine_limits(sizes_)) {}
+        quarantine_(quarantine_path(options.directory), quarantine_limits(sizes_)),
+        segments_(options.directory) {
+    segments_.set_missing_is_damage(true);
+  }
+  SqliteSpool(const SqliteSpool&) = delete;
+  SqliteSpool& operator=(const SqliteSpool&) = delete;
+  ~SqliteSpool() override;
 
   Status open();
 
-  [[nodiscard]] uint64_t epoch() const override { return meta_.epoch; }
+  [[nodiscard]] uint64_t epoch() const override { return state_.meta.epoch; }
   [[nodiscard]] uint64_t next_seq(const wire::FrameSequence& sequence) const override;
   Status commit(const Commit& commit) override;
   Result<FrameInfo> find(const wire::FrameId& id) override;
@@ -53,139 +52,80 @@ class SqliteSpool final : public SpoolWriter {
   std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
 
  private:
-  Status open_database();
-  Status open_or_replace();
-  Status check_rows();
-  Status check_if_suspect();
-  Status replace_damaged(const Error& damage);
-  Status ready();
+  // The segment that a commit goes to.
+  struct Target {
+    uint64_t number = 0;
+    uint64_t capacity_bytes = 0;        // of its log
+    std::unique_ptr<Database> created;  // a new one; else the newest
+  };
+  Result<Target> target_for(uint64_t bytes);
+  Result<Target> create_target(uint64_t bytes);
   Status store(const Commit& commit);
   Status store_in_need(const Commit& commit);
-  void tidy_log();
-  void note(const Error& error);
-  Result<SpaceTaken> space_taken(uint64_t bytes_needed);
+  Status write(const Commit& commit, CommitWriter& writer, Database& database, const Target& target);
+  void adopt(Target target, CommitWriter& writer);
+  void remove_empty();
+  [[nodiscard]] uint64_t to_compact(uint64_t bytes_needed);
+  [[nodiscard]] uint64_t segments_bytes() const;
+  [[nodiscard]] uint64_t other_bytes() const;
 
   const SpoolOptions options_;
   DirectoryLock lock_;
   const SpoolSizes sizes_;
   DiskReserve reserve_;
   Quarantine quarantine_;
-  std::unique_ptr<Database> database_;  // none after an I/O error, until the next call
-  SpoolMeta meta_;
-  StreamTable streams_;
-  bool uncertain_ = false;  // the last commit ended in an error and may be stored all the same
+  SegmentSet segments_;
+  SpoolState state_;                    // what is stored
+  std::unique_ptr<Database> database_;  // of the newest segment; none before the first commit and after an error of it
+  uint64_t newest_ = 0;                 // number of the newest segment there was an attempt at
+  uint64_t capacity_bytes_ = 0;
+  std::map<uint64_t, uint64_t> disk_bytes_;  // of every segment but the newest
+  std::set<uint64_t> unmovable_;             // segments with a frame that cannot be read: not compacted
   std::vector<std::string> notices_;
 };
 
-// ---- opening
-
-Status SqliteSpool::open_database() {
-  auto opened = open_for_writing(database_path(options_.directory), options_.host, 2 * sizes_.log_frames * log_frame_bytes);
-  if (!opened) return opened.error();
-  auto streams = load_streams(*opened->database);
-  if (!streams) return streams.error();
-  JOULESPOOL_TRY(opened->database->allocate_log_index(log_frames_indexed), "allocate");
-  database_ = std::move(opened->database);
-  meta_ = std::move(opened->meta);
-  streams_ = std::move(*streams);
-  return {};
-}
-
-// What can be checked without reading the whole database: totals against the ends of each sequence. A card that lost a
-// write it had confirmed is found out here, before a number is used twice.
-Status SqliteSpool::check_rows() {
-  for (const auto& [sequence, stream] : streams_) {
-    auto behind = list_frames(*database_, sequence, Stream{stream.id, 1, {{{1, 0, 1}, {}}}}, {stream.next_seq, {}, 1});
-    if (!behind) return behind.error();
-    if (!behind->empty()) return Error{Errc::damaged, "spool.db: a frame behind the next seq of " + sequence.device};
-    for (const FrameState state : {FrameState::queued, FrameState::kept}) {
-      const StateTotals& totals = stream.of(state);
-      auto first = list_frames(*database_, sequence, stream, {totals.seq_first, state, 1});
-      if (!first) return first.error();
-      if (first->empty() != (totals.frames == 0) || (!first->empty() && first->front().info.id.seq != totals.seq_first))
-        return Error{Errc::damaged, "spool.db: the oldest frame of " + sequence.device + " is missing"};
-    }
-  }
-  auto positions = load_positions(*database_);
-  return positions ? Status{} : Status{positions.error()};
-}
-
-Status SqliteSpool::check_if_suspect() {
-  if (!exists(suspect_path(options_.directory))) return {};
-  // The first reads everything but does not compare indexes with their tables; the tables that have one are small.
-  for (const char* pragma : {"PRAGMA quick_check(1)", "PRAGMA integrity_check(streams)", "PRAGMA integrity_check(positions)"}) {
-    Statement check = database_->prepare(pragma);
-    check.start();
-    auto row = check.next();
-    if (!row) return row.error();
-    const std::string answer = *row ? check.text(0) : "no answer";
-    if (answer != "ok") return Error{Errc::damaged, "spool.db: " + answer};
-  }
-  ::unlink(suspect_path(options_.directory).c_str());
-  return {};
-}
-
-Status SqliteSpool::replace_damaged(const Error& damage) {
-  database_.reset();
-  streams_.clear();
-  auto moved = move_database_aside(options_.directory);
-  if (!moved) return moved.error();
-  ::unlink(suspect_path(options_.directory).c_str());
-  JOULESPOOL_TRY(open_database(), "start anew after damage");
-  notices_.push_back("the spool's database was damaged (" + damage.message + "): it was moved to " + *moved +
-                     " and a new one with a new epoch was started");
-  return {};
-}
-
-Status SqliteSpool::open_or_replace() {
-  Status opened = open_database();
-  if (opened) opened = check_rows();
-  if (opened) opened = check_if_suspect();
-  return !opened && opened.error().code == Errc::damaged ? replace_damaged(opened.error()) : opened;
-}
+// ---- opening and closing
 
 Status SqliteSpool::open() {
-  if (free_bytes(options_.directory) < open_room_bytes) reserve_.release();
-  Status opened = open_or_replace();
-  if (!opened && opened.error().code == Errc::full && reserve_.release()) {
-    database_.reset();
-    opened = open_or_replace();
+  auto opened = load_newest(options_);
+  if (!opened) return opened.error().in("spool " + options_.directory);
+  state_ = std::move(opened->state);
+  newest_ = opened->newest_number;
+  notices_ = std::move(opened->notices);
+  const auto used = amounts_by_segment(state_.streams);
+  for (const uint64_t number : list_segments(options_.directory)) {
+    if (used.contains(number) || number == state_.meta.segment)
+      disk_bytes_[number] = segment_disk_bytes(options_.directory, number);
+    else remove_segment(options_.directory, number);
   }
-  JOULESPOOL_TRY(std::move(opened), "spool " + options_.directory);
-  JOULESPOOL_TRY(sync_directory(options_.directory), "spool");
+  if (used.contains(segment_of_version_1)) disk_bytes_[segment_of_version_1] = database_disk_bytes(options_.directory);
+  reserve_.refill();
+  // Readers, and the next start, see a spool of this epoch from now on. One that is there already can be opened without a free
+  // byte.
+  Status begun = store({});
+  if (!begun && begun.error().code == Errc::full && reserve_.release()) begun = store({});
+  if (!begun && (begun.error().code != Errc::full || !opened->was_there)) return begun.error().in("spool " + options_.directory);
   reserve_.refill();
   return {};
 }
 
-// After an I/O error: opens again and reads the state anew. Damage is for the next open_spool_writer() to deal with: the epoch
-// does not change under a caller's feet.
-Status SqliteSpool::ready() {
-  if (database_ != nullptr) return {};
-  const uint64_t epoch = meta_.epoch;
-  Status opened = open_database();
-  if (opened && meta_.epoch != epoch) opened = Error{Errc::damaged, "spool.db was replaced by another"};
-  if (opened) opened = check_rows();
-  // A commit whose sync failed may be there now, but not on the disk: copying the log syncs it and the database.
-  if (opened && uncertain_) opened = database_->checkpoint(CheckpointMode::restart);
-  if (opened) return {};
-  if (opened.error().code == Errc::damaged) note(opened.error());
-  database_.reset();
-  meta_.epoch = epoch;
-  return opened;
-}
-
-// Decides from an error what the next call has to do first.
-void SqliteSpool::note(const Error& error) {
-  if (error.code == Errc::full || error.code == Errc::usage || error.code == Errc::busy) return;
-  if (error.code == Errc::damaged) static_cast<void>(write_durably(suspect_path(options_.directory), {}));
-  database_.reset();
+// The next start sees that nothing was under way.
+SqliteSpool::~SqliteSpool() {
+  if (database_ == nullptr) return;
+  Transaction transaction(*database_);
+  SegmentMeta meta = state_.meta;
+  meta.closed = true;
+  Status done = transaction.begin_write();
+  if (done) done = save_meta(*database_, meta);
+  if (done) done = transaction.commit();
+  if (!done) return;  // it starts a new epoch then
 }
 
 // ---- commit
 
 uint64_t SqliteSpool::next_seq(const wire::FrameSequence& sequence) const {
-  const auto stream = streams_.find(sequence);
-  return stream == streams_.end() ? 1 : stream->second.next_seq;
+  const auto stream = state_.streams.find(sequence);
+  return stream == state_.streams.end() ? 1 : stream->second.next_seq;
 }
 
 Status SqliteSpool::commit(const Commit& commit) {
@@ -193,122 +133,198 @@ Status SqliteSpool::commit(const Commit& commit) {
   uint64_t bytes = 0;
   for (const auto& frame : commit.frames) bytes += frame.bytes.size();
   if (bytes > commit_bytes_max) return Error{Errc::usage, "a commit of " + std::to_string(bytes) + " bytes is too large"};
-  JOULESPOOL_TRY(ready(), "spool " + options_.directory);
   reserve_.refill();
   Status stored = store(commit);
   if (!stored && stored.error().code == Errc::full) stored = store_in_need(commit);
-  if (!stored) {
-    note(stored.error());
-    return stored.error().in("spool " + options_.directory);
-  }
-  tidy_log();
+  if (!stored) return stored.error().in("spool " + options_.directory);
   return {};
 }
 
-// One attempt.
+// One attempt. After an error of the newest segment nothing more is written to it: the next commit begins a new one with all that
+// is known here, so that it does not matter what of the failed one can be read later.
 Status SqliteSpool::store(const Commit& commit) {
-  Transaction transaction(*database_);
-  JOULESPOOL_TRY(transaction.begin_write(), "commit");
-  CommitWriter writer(*database_, streams_, meta_.epoch, uncertain_);
-  JOULESPOOL_TRY(writer.write(commit, quarantine_), "commit");
-  // With the room for every page of the database taken beforehand, copying the log into it needs none: on a full disk the
-  // log can always be emptied and its blocks used again.
-  auto pages = database_->integer("PRAGMA page_count");
-  if (!pages) return pages.error();
-  JOULESPOOL_TRY(database_->allocate(from_sql(*pages) * page_bytes, sizes_.growth_bytes), "commit");
-  uncertain_ = true;
-  JOULESPOOL_TRY(transaction.commit(), "commit");
-  uncertain_ = false;
-  streams_ = std::move(writer.streams());
-  return {};
+  CommitWriter writer(state_, segments_);
+  JOULESPOOL_TRY(writer.prepare(commit, quarantine_), "commit");
+  const uint64_t moved = to_compact(writer.log_bytes());
+  JOULESPOOL_TRY(moved == no_segment ? Status{} : writer.prepare_move(moved, moved_bytes_max), "move frames together");
+  if (writer.found_unreadable()) unmovable_.insert(moved);
+  auto target = target_for(writer.log_bytes());
+  if (!target) return target.error();
+  Database& database = target->created != nullptr ? *target->created : *database_;
+  Status stored = write(commit, writer, database, *target);
+  if (stored) {
+    adopt(std::move(*target), writer);
+    return {};
+  }
+  if (target->created != nullptr) {
+    target->created.reset();
+    remove_segment(options_.directory, target->number);
+  } else if (stored.error().code != Errc::full && stored.error().code != Errc::usage) {
+    segments_.set_newest(0, nullptr);
+    disk_bytes_[state_.meta.segment] = segment_disk_bytes(options_.directory, state_.meta.segment);
+    database_.reset();
+  }
+  // Whatever is wrong with this segment, the next one can be well.
+  if (stored.error().code == Errc::damaged) return Error{Errc::unreachable, stored.error().message};
+  return stored;
 }
 
-// The disk is full. Emptying the log makes its blocks free for this commit. The reserve is for commits that free pages or tell
-// of a loss, else it would be gone when they come.
+Status SqliteSpool::write(const Commit& commit, CommitWriter& writer, Database& database, const Target& target) {
+  Transaction transaction(database);
+  JOULESPOOL_TRY(transaction.begin_write(), "commit");
+  SegmentMeta meta = state_.meta;
+  meta.segment = target.number;
+  meta.boot = options_.boot;
+  meta.closed = false;
+  JOULESPOOL_TRY(writer.write(commit, database, meta, target.created != nullptr), "commit");
+  return transaction.commit();
+}
+
+// The newest segment if it has room for `bytes`, else a new one.
+Result<SqliteSpool::Target> SqliteSpool::target_for(uint64_t bytes) {
+  if (database_ != nullptr && (database_->log_frames() * log_frame_bytes + bytes <= capacity_bytes_))
+    return Target{state_.meta.segment, capacity_bytes_, nullptr};
+  return create_target(bytes);
+}
+
+Result<SqliteSpool::Target> SqliteSpool::create_target(uint64_t bytes) {
+  Target target{++newest_, std::max(sizes_.segment_bytes, bytes), nullptr};
+  Status made = allocate_log(options_.directory, target.number, target.capacity_bytes);
+  if (!made && made.error().code == Errc::full) {
+    // Better a small one than none: most of what there is, so that a few more commits go into it.
+    target.capacity_bytes = std::max(bytes, std::min(sizes_.segment_bytes, free_bytes(options_.directory) / 4 * 3));
+    made = allocate_log(options_.directory, target.number, target.capacity_bytes);
+  }
+  if (made) {
+    auto created = create_segment(segment_path(options_.directory, target.number));
+    if (created) target.created = std::move(*created);
+    made = created ? target.created->allocate_log_index(target.capacity_bytes / log_frame_bytes + 1) : Status(created.error());
+  }
+  if (made) made = sync_directory(options_.directory);
+  if (made) return target;
+  target.created.reset();
+  remove_segment(options_.directory, target.number);
+  return made.error();
+}
+
+void SqliteSpool::adopt(Target target, CommitWriter& writer) {
+  const uint64_t before = state_.meta.segment;
+  writer.adopt_into(state_);
+  state_.meta.closed = false;
+  state_.meta.boot = options_.boot;
+  if (target.created != nullptr) {
+    state_.meta.segment = target.number;
+    if (database_ != nullptr) {
+      database_.reset();
+      release_unused(options_.directory, before);
+      disk_bytes_[before] = segment_disk_bytes(options_.directory, before);
+    }
+    database_ = std::move(target.created);
+    capacity_bytes_ = target.capacity_bytes;
+    segments_.set_newest(target.number, database_.get());
+  }
+  remove_empty();
+}
+
+void SqliteSpool::remove_empty() {
+  const auto used = amounts_by_segment(state_.streams);
+  bool removed = false;
+  for (auto at = disk_bytes_.begin(); at != disk_bytes_.end();) {
+    const uint64_t number = at->first;
+    if (used.contains(number) || number == state_.meta.segment) {
+      ++at;
+      continue;
+    }
+    segments_.forget(number);
+    if (number == segment_of_version_1) remove_database(options_.directory);
+    else remove_segment(options_.directory, number);
+    unmovable_.erase(number);
+    at = disk_bytes_.erase(at);
+    removed = true;
+  }
+  if (removed) reserve_.refill_in_need();
+}
+
+// The disk is full. The reserve is for commits that let frames go or tell of a loss, else it would be gone when they come.
 Status SqliteSpool::store_in_need(const Commit& commit) {
-  static_cast<void>(database_->checkpoint(CheckpointMode::restart));  // what it could not do, the next commit says
-  Status stored = store(commit);
-  if (stored || stored.error().code != Errc::full) return stored;
   const bool frees = !commit.stored.empty() || !commit.dropped.empty() || !commit.set_aside.empty();
   const bool tells = std::all_of(commit.frames.begin(), commit.frames.end(),
                                  [](const NewFrame& frame) { return frame.info.id.sequence.lane == wire::Lane::event; });
-  if ((!frees && !tells) || !reserve_.release()) return stored;
+  if ((!frees && !tells) || !reserve_.release()) return Error{Errc::full, "no space on the disk"};
   return store(commit);
-}
-
-// Copies the log into the database when it has become long, so that it starts again at its beginning. The commit is durable
-// already: an error here shows again, and is reported, at the next one.
-void SqliteSpool::tidy_log() {
-  if (database_->log_frames() < sizes_.log_frames) return;
-  const bool overdue = database_->log_frames() >= 2 * sizes_.log_frames;  // readers kept it from starting again: wait for them
-  const Status done = database_->checkpoint(overdue ? CheckpointMode::restart : CheckpointMode::passive);
-  if (!done) note(done.error());
 }
 
 // ---- retention and state
 
-Result<FrameInfo> SqliteSpool::find(const wire::FrameId& id) {
-  JOULESPOOL_TRY(ready(), "spool " + options_.directory);
-  const Error not_found{Errc::not_found, "no frame " + std::to_string(id.seq) + " of " + id.sequence.device};
-  const auto stream = streams_.find(id.sequence);
-  if (stream == streams_.end()) return not_found;
-  auto row = find_frame(*database_, id.sequence, stream->second, id.seq);
-  if (!row) return note(row.error()), row.error();
-  return *row ? Result<FrameInfo>((*row)->info) : Result<FrameInfo>(not_found);
+uint64_t SqliteSpool::segments_bytes() const {
+  uint64_t bytes = database_ == nullptr ? 0 : segment_disk_bytes(options_.directory, state_.meta.segment);
+  for (const auto& [number, size] : disk_bytes_) bytes += size;
+  return bytes;
 }
 
-Result<SpaceTaken> SqliteSpool::space_taken(uint64_t bytes_needed) {
-  auto pages = database_->integer("PRAGMA page_count");
-  if (!pages) return pages.error();
-  auto unused = database_->integer("PRAGMA freelist_count");
-  if (!unused) return unused.error();
-  const std::string database = database_path(options_.directory);
-  SpaceTaken taken;
-  taken.database_bytes = from_sql(*pages - *unused) * page_bytes + sizes_.growth_bytes;
-  taken.log_bytes = std::max(allocated_bytes(database + "-wal"), sizes_.log_frames * log_frame_bytes + bytes_needed);
-  taken.other_bytes =
-      sizes_.reserve_bytes + allocated_bytes(database + "-shm") + allocated_bytes_below(quarantine_path(options_.directory));
-  return taken;
+uint64_t SqliteSpool::other_bytes() const {
+  // The newest segment is allocated whole, and the next one before the newest is released.
+  return sizes_.reserve_bytes + allocated_bytes_below(quarantine_path(options_.directory)) + 2 * sizes_.segment_bytes;
+}
+
+// The segment with most space that no frame needs, when that space is needed.
+uint64_t SqliteSpool::to_compact(uint64_t bytes_needed) {
+  if (segments_bytes() + bytes_needed + other_bytes() - sizes_.segment_bytes <= options_.budget_bytes) return no_segment;
+  auto used = amounts_by_segment(state_.streams);
+  uint64_t best = no_segment, best_bytes = sizes_.segment_bytes / 16;  // less is not worth the wear
+  for (const auto& [number, disk_bytes] : disk_bytes_) {
+    const uint64_t needed = disk_bytes_for(used[number]);
+    if (unmovable_.contains(number) || disk_bytes <= needed || disk_bytes - needed <= best_bytes) continue;
+    best = number;
+    best_bytes = disk_bytes - needed;
+  }
+  return best;
+}
+
+Result<FrameInfo> SqliteSpool::find(const wire::FrameId& id) {
+  const auto stream = state_.streams.find(id.sequence);
+  const Error not_found{Errc::not_found, "no frame " + std::to_string(id.seq) + " of " + id.sequence.device};
+  if (stream == state_.streams.end() || find_extent(stream->second, id.seq) == stream->second.extents.end()) return not_found;
+  auto rows = segments_.list(id.sequence, stream->second, id.seq, std::nullopt, {1});
+  if (!rows) return rows.error();
+  return rows->empty() ? Result<FrameInfo>(not_found) : Result<FrameInfo>(std::move(rows->front()));
 }
 
 Result<std::vector<FrameInfo>> SqliteSpool::victims(uint64_t bytes_needed) {
-  JOULESPOOL_TRY(ready(), "spool " + options_.directory);
-  auto taken = space_taken(bytes_needed);
-  if (!taken) return note(taken.error()), taken.error();
-  const uint64_t bytes = bytes_over_budget(*taken, bytes_needed, options_.budget_bytes);
+  const uint64_t bytes = bytes_over_budget(amount_of(state_.streams), other_bytes(), bytes_needed, options_.budget_bytes);
   std::vector<std::vector<FrameInfo>> queues;
   if (bytes == 0) return choose_victims(queues, 0);
-  for (const auto& [sequence, stream] : streams_) {
+  for (const auto& [sequence, stream] : state_.streams) {
     if (sequence.lane == wire::Lane::event) continue;
     for (const FrameState state : {FrameState::kept, FrameState::queued}) {
-      auto rows = list_frames(*database_, sequence, stream, {0, state, victims_max, UINT64_MAX, bytes});
-      if (!rows) return note(rows.error()), rows.error();
-      auto& queue = queues.emplace_back();
-      for (auto& row : *rows) queue.push_back(std::move(row.info));
+      auto frames = segments_.list(sequence, stream, 1, state, {victims_max});
+      if (!frames) return frames.error();
+      queues.push_back(std::move(*frames));
     }
   }
   return choose_victims(queues, bytes);
 }
 
 Result<Usage> SqliteSpool::usage() {
-  JOULESPOOL_TRY(ready(), "spool " + options_.directory);
-  auto usage = usage_of(*database_, streams_);
-  if (!usage) return note(usage.error()), usage.error();
-  usage->disk_bytes = allocated_bytes_below(options_.directory);
-  usage->quarantined_frames = quarantined_frames(quarantine_path(options_.directory));
+  Usage usage;
+  for (const auto& [sequence, stream] : state_.streams) usage.lanes.push_back(usage_of(sequence, stream));
+  usage.payload_bytes = amount_of(state_.streams).bytes;
+  usage.disk_bytes = allocated_bytes_below(options_.directory);
+  usage.quarantined_frames = quarantined_frames(quarantine_path(options_.directory));
   return usage;
 }
 
 Result<std::vector<DevicePosition>> SqliteSpool::positions() {
-  JOULESPOOL_TRY(ready(), "spool " + options_.directory);
-  auto positions = load_positions(*database_);
-  if (!positions) note(positions.error());
+  std::vector<DevicePosition> positions;
+  for (const auto& [device, position] : state_.positions) positions.push_back(position);
   return positions;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<SpoolWriter>> open_spool_writer(const SpoolOptions& options) {
+Result<std::unique_ptr<SpoolWriter>> open_spool_writer(const SpoolOptions& given) {
+  SpoolOptions options = given;
+  if (options.boot.empty()) options.boot = boot_id();
   JOULESPOOL_TRY(make_directory(options.directory), "spool");
   auto lock = DirectoryLock::acquire(options.directory);
   if (!lock) return lock.error();

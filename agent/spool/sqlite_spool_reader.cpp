@@ -1,99 +1,189 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "agent/spool/disk_files.h"
 #include "agent/spool/quarantine.h"
-#include "agent/spool/sqlite_db.h"
-#include "agent/spool/sqlite_rows.h"
+#include "agent/spool/segment_files.h"
 #include "agent/spool/sqlite_schema.h"
+#include "agent/spool/sqlite_segments.h"
 #include "agent/spool/sqlite_spool.h"
 
 namespace joulespool::spool {
 namespace {
 
-// Every call is one short read transaction: a long one would keep the writer's log from starting again.
+// The state of the newest segment that has one; a damaged one is passed over.
+struct Newest {
+  uint64_t number = 0;
+  bool followed = false;               // sees what is committed to it from now on
+  std::unique_ptr<Database> database;  // none for a spool of version 1
+  SegmentMeta meta;
+  std::optional<SpoolState> version_1;
+};
+
 class SqliteSpoolReader final : public SpoolReader {
  public:
-  SqliteSpoolReader(std::string directory, OpenedSpool opened)
-      : directory_(std::move(directory)), database_(std::move(opened.database)), meta_(std::move(opened.meta)) {}
+  SqliteSpoolReader(std::string directory, ReadMode mode)
+      : directory_(std::move(directory)), mode_(mode), segments_(directory_) {}
 
-  [[nodiscard]] std::string host() const override { return meta_.host; }
-  [[nodiscard]] uint64_t epoch() const override { return meta_.epoch; }
+  Status open() {
+    JOULESPOOL_TRY(refresh(), directory_);
+    if (newest_) return {};
+    return Error{Errc::not_found, "no spool at " + directory_};
+  }
+
+  [[nodiscard]] std::string host() const override { return newest_->meta.host; }
+  [[nodiscard]] uint64_t epoch() const override { return newest_->meta.epoch; }
 
   Result<std::vector<StoredFrame>> read(const wire::FrameSequence& sequence, uint64_t after_seq, std::optional<FrameState> state,
                                         size_t frames_max, size_t bytes_max) override {
-    Transaction snapshot(*database_);
-    JOULESPOOL_TRY(snapshot.begin_read(), directory_);
-    auto rows = rows_of(sequence, {after_seq + 1, state, frames_max, bytes_max});
-    if (!rows) return rows.error().in(directory_);
-    std::vector<StoredFrame> frames;
-    for (const auto& row : *rows) {
-      auto frame = read_frame(*database_, row);
-      if (!frame) return frame.error().in(directory_);
-      frames.push_back(std::move(*frame));
-    }
-    return frames;
+    return in_stream<std::vector<StoredFrame>>(sequence, [&](const Stream& stream) {
+      return segments_.read(sequence, stream, after_seq + 1, state, {frames_max, bytes_max});
+    });
   }
 
   Result<std::vector<FrameInfo>> list(const wire::FrameSequence& sequence, uint64_t after_seq, size_t frames_max) override {
-    Transaction snapshot(*database_);
-    JOULESPOOL_TRY(snapshot.begin_read(), directory_);
-    auto rows = rows_of(sequence, {after_seq + 1, std::nullopt, frames_max});
-    if (!rows) return rows.error().in(directory_);
-    std::vector<FrameInfo> frames;
-    for (auto& row : *rows) frames.push_back(std::move(row.info));
-    return frames;
+    return in_stream<std::vector<FrameInfo>>(sequence, [&](const Stream& stream) {
+      return segments_.list(sequence, stream, after_seq + 1, std::nullopt, {frames_max});
+    });
   }
 
   Result<Usage> usage() override {
-    Transaction snapshot(*database_);
-    JOULESPOOL_TRY(snapshot.begin_read(), directory_);
-    auto streams = load_streams(*database_);
-    if (!streams) return streams.error().in(directory_);
-    auto usage = usage_of(*database_, *streams);
-    if (!usage) return usage.error().in(directory_);
-    usage->disk_bytes = allocated_bytes_below(directory_);
-    usage->quarantined_frames = quarantined_frames(quarantine_path(directory_));
+    JOULESPOOL_TRY(refresh(), directory_);
+    auto state = load();
+    if (!state) return state.error().in(directory_);
+    Usage usage;
+    for (const auto& [sequence, stream] : state->streams) usage.lanes.push_back(usage_of(sequence, stream));
+    usage.payload_bytes = amount_of(state->streams).bytes;
+    usage.disk_bytes = allocated_bytes_below(directory_);
+    usage.quarantined_frames = quarantined_frames(quarantine_path(directory_));
     return usage;
   }
 
   Result<std::vector<DevicePosition>> positions() override {
-    Transaction snapshot(*database_);
-    JOULESPOOL_TRY(snapshot.begin_read(), directory_);
-    auto positions = load_positions(*database_);
-    if (!positions) return positions.error().in(directory_);
+    JOULESPOOL_TRY(refresh(), directory_);
+    auto state = load();
+    if (!state) return state.error().in(directory_);
+    std::vector<DevicePosition> positions;
+    for (auto& [device, position] : state->positions) positions.push_back(std::move(position));
     return positions;
   }
 
  private:
-  Result<std::vector<FrameRow>> rows_of(const wire::FrameSequence& sequence, const FrameQuery& query) {
-    if (query.seq_from == 0) return std::vector<FrameRow>{};  // after the last number there is
-    auto stream = load_stream(*database_, sequence);
-    if (!stream) return stream.error();
-    if (!*stream) return std::vector<FrameRow>{};
-    return list_frames(*database_, sequence, **stream, query);
+  // What the newest segment says now.
+  Result<SpoolState> load() {
+    if (newest_->version_1) return *newest_->version_1;
+    auto state = load_state(*newest_->database);
+    if (!state) return state.error();
+    if (!*state) return Error{Errc::damaged, "the newest segment is empty"};
+    return std::move(**state);
+  }
+
+  Result<std::optional<Stream>> load(const wire::FrameSequence& sequence) {
+    if (!newest_->version_1) return load_stream(*newest_->database, sequence);
+    const auto found = newest_->version_1->streams.find(sequence);
+    return found == newest_->version_1->streams.end() ? std::optional<Stream>{} : std::optional(found->second);
+  }
+
+  // Calls read(stream) in a short transaction: what it sees of the newest segment belongs together. A writer may drop a segment
+  // after that was read of it which frames are there: then once more, and what is missing still is damage.
+  template <class T, class Read>
+  Result<T> in_stream(const wire::FrameSequence& sequence, const Read& read) {
+    for (const bool again : {false, true}) {
+      JOULESPOOL_TRY(refresh(), directory_);
+      segments_.set_missing_is_damage(again);
+      std::optional<Transaction> snapshot;
+      if (newest_->database != nullptr) JOULESPOOL_TRY(snapshot.emplace(*newest_->database).begin_read(), directory_);
+      auto stream = load(sequence);
+      if (!stream) return stream.error().in(directory_);
+      if (!*stream) return T{};
+      auto result = read(**stream);
+      if (result) return result;
+      if (again || result.error().code != Errc::not_found) return result.error().in(directory_);
+    }
+    return T{};
+  }
+
+  // Follows the writer to a newer segment. One that is just being made, or cannot be read, is passed over.
+  Status refresh() {
+    if (newest_ && mode_ == ReadMode::snapshot) return {};
+    std::optional<Error> damaged;
+    const std::vector<uint64_t> numbers = list_segments(directory_);
+    for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
+      if (newest_ && (*number < newest_->number || (*number == newest_->number && !can_be_followed(*number)))) return {};
+      auto opened = open_newest(*number);
+      if (opened && *opened) return adopt(std::move(**opened));
+      if (!opened && !newest_ && opened.error().code != Errc::not_found) {
+        if (opened.error().code != Errc::damaged) return opened.error();
+        if (!damaged) damaged = opened.error();
+      }
+    }
+    if (newest_ || !exists(database_path(directory_))) return newest_ || !damaged ? Status{} : Status{*damaged};
+    auto state = import_version_1(database_path(directory_), segment_of_version_1);
+    if (!state) return state.error();
+    if (!*state) return {};
+    Newest newest;
+    newest.meta = (*state)->meta;
+    newest.version_1 = std::move(*state);
+    return adopt(std::move(newest));
+  }
+
+  // It was busy, or had no writer, when it was opened.
+  [[nodiscard]] bool can_be_followed(uint64_t number) const {
+    return !newest_->followed && exists(segment_path(directory_, number) + "-shm");
+  }
+
+  Status adopt(Newest newest) {
+    newest_ = std::move(newest);
+    segments_.set_newest(newest_->number, newest_->database.get());
+    return {};
+  }
+
+  // nullopt: not made yet.
+  Result<std::optional<Newest>> open_newest(uint64_t number) {
+    const std::string path = segment_path(directory_, number);
+    if (!segment_has_begun(directory_, number)) return std::optional<Newest>{};
+    Newest newest;
+    newest.number = number;
+    // Without an index in -shm nobody writes to it.
+    const bool followed = mode_ == ReadMode::follow && exists(path + "-shm");
+    if (followed) {
+      auto database = open_segment(path, OpenMode::follow);
+      if (database) newest.database = std::move(*database);
+      newest.followed = database.ok();
+    }
+    if (newest.database == nullptr) {  // or -shm is left over, and cannot be written
+      auto segment = open_readable(path, LastTransaction::may_be_torn);
+      if (!segment) return segment.error();
+      newest.database = std::move(segment->database);
+    }
+    auto state = load_state(*newest.database);
+    if (!state) return state.error();
+    if (!*state) return std::optional<Newest>{};
+    newest.meta = std::move((*state)->meta);
+    return std::optional(std::move(newest));
   }
 
   const std::string directory_;
-  std::unique_ptr<Database> database_;
-  const SpoolMeta meta_;
+  const ReadMode mode_;
+  SegmentSet segments_;
+  std::optional<Newest> newest_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<SpoolReader>> open_spool_reader(const std::string& directory) {
-  const std::string path = database_path(directory);
+Result<std::unique_ptr<SpoolReader>> open_spool_reader(const std::string& directory, ReadMode mode) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) {
+  if (::stat(directory.c_str(), &info) != 0) {
     const Errc code = errno == ENOENT || errno == ENOTDIR ? Errc::not_found : Errc::unreachable;
     return Error{code, "no spool at " + directory + ": " + std::strerror(errno)};
   }
-  auto opened = open_for_reading(path);
-  if (!opened) return opened.error();
-  return std::unique_ptr<SpoolReader>(std::make_unique<SqliteSpoolReader>(directory, std::move(*opened)));
+  auto reader = std::make_unique<SqliteSpoolReader>(directory, mode);
+  JOULESPOOL_TRY(reader->open(), "open");
+  return std::unique_ptr<SpoolReader>(std::move(reader));
 }
 
 }  // namespace joulespool::spool

@@ -301,7 +301,7 @@ int fail(const Error& error) {
 
 // Every frame of a spool, as if it had been stored.
 Status scan_spool(const std::string& directory, reader::FrameCollector& collector) {
-  auto reader = spool::open_spool_reader(directory);
+  auto reader = spool::open_spool_reader(directory, spool::ReadMode::snapshot);
   if (!reader) return reader.error();
   const auto usage = (*reader)->usage();
   if (!usage) return usage.error();

@@ -34,20 +34,26 @@ std::vector<int64_t> times_of(const std::vector<FrameInfo>& frames) {
 }  // namespace
 
 TEST_CASE("retention: nothing leaves while all fits into the budget") {
-  const spool::SpaceTaken taken{1'000'000, 500'000, 300'000};
-  CHECK(spool::bytes_over_budget(taken, 100'000, 2'000'000) == 0);
-  CHECK(spool::bytes_over_budget(taken, 1'000'000, 2'000'000) > 800'000);
-  CHECK(spool::bytes_over_budget(taken, 0, 0) >= 1'800'000);
+  const spool::Amount there{10, 1'000'000};
+  CHECK(spool::bytes_over_budget(there, 800'000, 100'000, 2'000'000) == 0);
+  CHECK(spool::bytes_over_budget(there, 800'000, 1'000'000, 2'000'000) > 800'000);
+  CHECK(spool::bytes_over_budget(there, 800'000, 0, 0) >= 1'800'000);
+}
+
+TEST_CASE("retention: small frames need more than their bytes") {
+  CHECK(spool::disk_bytes_for({0, 0}) == 0);
+  CHECK(spool::disk_bytes_for({1000, 1'000'000}) > 1'100'000);
+  CHECK(spool::disk_bytes_for({10, 1'000'000}) < 1'050'000);
 }
 
 TEST_CASE("retention: sizes follow the budget within bounds") {
   for (const uint64_t budget : {uint64_t{1} << 20, uint64_t{16} << 20, uint64_t{1} << 30, uint64_t{1} << 40}) {
-    const auto sizes = spool::sizes_for(budget, 8192);
+    const auto sizes = spool::sizes_for(budget);
     CHECK(sizes.reserve_bytes >= 256 * 1024);
     CHECK(sizes.reserve_bytes <= 4 * 1024 * 1024);
-    CHECK(sizes.log_frames >= 32);
-    CHECK(sizes.log_frames <= 1000);
-    CHECK(sizes.growth_bytes % 8192 == 0);
+    CHECK(sizes.segment_bytes >= 256 * 1024);
+    CHECK(sizes.segment_bytes <= 32 * 1024 * 1024);
+    if (budget >= 16 << 20) CHECK(32 * sizes.segment_bytes <= budget);
   }
 }
 

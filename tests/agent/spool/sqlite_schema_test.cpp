@@ -4,9 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
+#include "agent/spool/disk_files.h"
+#include "agent/spool/segment_files.h"
 #include "agent/spool/sqlite_spool.h"
 #include "tests/support/spool_frames.h"
 #include "tests/support/temporary_directory.h"
@@ -14,28 +16,14 @@
 using namespace joulespool;
 using spool::Database;
 using spool::OpenMode;
+namespace fs = std::filesystem;
 
 namespace {
 
-std::unique_ptr<Database> open(const std::string& path) {
+void execute(const std::string& path, const std::string& sql) {
   auto database = Database::open(path, OpenMode::write);
   REQUIRE(database.ok());
-  return std::move(*database);
-}
-
-// Everything that a schema is: the statements of all tables and indexes, and the two numbers of the file.
-std::vector<std::string> schema_of(Database& database) {
-  std::vector<std::string> lines;
-  spool::Statement query = database.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name");
-  query.start();
-  while (*query.next()) lines.push_back(query.text(0) + " " + query.text(1) + " " + query.text(2));
-  lines.push_back(std::to_string(*database.integer("PRAGMA application_id")));
-  lines.push_back(std::to_string(*database.integer("PRAGMA user_version")));
-  return lines;
-}
-
-void execute(const std::string& path, const std::string& sql) {
-  const Status done = open(path)->execute(sql);
+  const Status done = (*database)->execute(sql);
   REQUIRE_MESSAGE(done.ok(), (done ? "" : done.error().message));
 }
 
@@ -46,74 +34,145 @@ Error writing_fails(const std::string& directory) {
 }
 
 Error reading_fails(const std::string& directory) {
-  auto reader = spool::open_spool_reader(directory);
+  auto reader = spool::open_spool_reader(directory, spool::ReadMode::snapshot);
   REQUIRE(!reader.ok());
   return reader.error();
 }
 
-}  // namespace
+// Of the one segment of a new spool, or of schema 1.
+const std::string first_segment = "segment-00000001.db", schema_1 = "spool.db";
 
-TEST_CASE("schema: all migrations from an empty database lead to schema.sql") {
-  const test::TemporaryDirectory directory;
-  auto whole = open(directory / "whole.db");
-  REQUIRE(whole->execute(std::string(spool::schema_sql())).ok());
-  auto migrated = open(directory / "migrated.db");
-  int64_t version = 0;
-  for (const auto& migration : spool::migration_sqls()) {
-    REQUIRE(migrated->execute(std::string(migration)).ok());
-    CHECK(*migrated->integer("PRAGMA user_version") == ++version);
-  }
-  CHECK(schema_of(*migrated) == schema_of(*whole));
-  CHECK(*whole->integer("PRAGMA user_version") == spool::schema_version);
-  CHECK(*whole->integer("PRAGMA application_id") == spool::application_id);
+std::string hexadecimal(uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
 }
 
-TEST_CASE("schema: a new spool has pages of 8 KiB, a write-ahead log and the application id") {
+}  // namespace
+
+TEST_CASE("schema: a segment has pages of 4 KiB, a write-ahead log, the application id and the version") {
   const test::TemporaryDirectory directory;
   auto writer = spool::open_spool_writer({directory.path(), test::test_host});
   REQUIRE(writer.ok());
-  auto database = open(directory / "spool.db");
-  CHECK(*database->integer("PRAGMA page_size") == 8192);
-  CHECK(*database->integer("PRAGMA application_id") == spool::application_id);
-  spool::Statement mode = database->prepare("PRAGMA journal_mode");
+  auto database = spool::open_segment(directory / first_segment, OpenMode::snapshot);
+  REQUIRE(database.ok());
+  CHECK(*(*database)->integer("PRAGMA page_size") == spool::page_bytes);
+  CHECK(*(*database)->integer("PRAGMA application_id") == spool::application_id);
+  CHECK(*(*database)->integer("PRAGMA user_version") == spool::schema_version);
+  spool::Statement mode = (*database)->prepare("PRAGMA journal_mode");
   mode.start();
   REQUIRE(*mode.next());
   CHECK(mode.text(0) == "wal");
 }
 
 TEST_CASE("schema: a database of another program is left alone") {
-  for (const std::string sql :
-       {"PRAGMA application_id = 99", "CREATE TABLE theirs (x)", "PRAGMA application_id = 99; CREATE TABLE x (y)"}) {
-    const test::TemporaryDirectory directory;
-    execute(directory / "spool.db", sql);
-    for (const Error& error : {writing_fails(directory.path()), reading_fails(directory.path())}) {
-      CHECK(error.code == Errc::unreachable);
-      CHECK(error.message.find("is not a spool: a database of another program") != std::string::npos);
+  for (const std::string& name : {first_segment, schema_1})
+    for (const std::string sql :
+         {"PRAGMA application_id = 99", "CREATE TABLE theirs (x)", "PRAGMA application_id = 99; CREATE TABLE x (y)"}) {
+      CAPTURE(name);
+      CAPTURE(sql);
+      const test::TemporaryDirectory directory;
+      execute(directory / name, sql + "; CREATE TABLE filler (x)");
+      const auto size = fs::file_size(directory / name);
+      for (const Error& error : {writing_fails(directory.path()), reading_fails(directory.path())}) {
+        CHECK(error.code == Errc::unreachable);
+        CHECK(error.message.find("is not a spool: a database of another program") != std::string::npos);
+      }
+      CHECK(!fs::exists(directory / "damaged-1"));
+      CHECK(fs::file_size(directory / name) == size);
     }
-    CHECK(!std::filesystem::exists(directory / "damaged-1"));
-  }
 }
 
-TEST_CASE("schema: a spool of a newer version is refused with both numbers") {
+TEST_CASE("schema: a spool of a newer version is refused with both numbers, and left alone") {
   const test::TemporaryDirectory directory;
   REQUIRE(spool::open_spool_writer({directory.path(), test::test_host}).ok());
-  execute(directory / "spool.db", "PRAGMA user_version = 7");
+  execute(directory / first_segment, "PRAGMA user_version = 7");
   for (const Error& error : {writing_fails(directory.path()), reading_fails(directory.path())}) {
     CHECK(error.code == Errc::unreachable);
-    CHECK(error.message.find("was made by a newer version (schema 7, this program knows 1)") != std::string::npos);
+    CHECK(error.message.find("was made by a newer version (schema 7, this program knows 2)") != std::string::npos);
   }
+  CHECK(fs::exists(directory / first_segment));
 }
 
-TEST_CASE("schema: a spool whose making was cut short is made again") {
+TEST_CASE("schema: a segment whose making was cut short is passed over") {
   const test::TemporaryDirectory directory;
-  SUBCASE("an empty file") { std::ofstream(directory / "spool.db").close(); }
-  SUBCASE("no tables yet") { execute(directory / "spool.db", "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL"); }
-  CHECK(reading_fails(directory.path()).code == Errc::not_found);
+  const std::string next = spool::segment_path(directory.path(), 2);
+  uint64_t epoch = 0;
+  {
+    auto writer = spool::open_spool_writer({directory.path(), test::test_host});
+    REQUIRE(writer.ok());
+    epoch = (*writer)->epoch();
+    REQUIRE((*writer)->commit(test::commit_of({"js220-001122", epoch, wire::Lane::stat}, 1, 3, 500)).ok());
+  }
+  SUBCASE("an empty file") { std::ofstream(next).close(); }
+  SUBCASE("no tables yet") { execute(next, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL"); }
+  SUBCASE("a log without a transaction") {
+    execute(next, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL");
+    std::ofstream(next + "-wal") << std::string(100, 'x');
+  }
+  auto reader = spool::open_spool_reader(directory.path(), spool::ReadMode::snapshot);
+  REQUIRE(reader.ok());
+  CHECK((*reader)->usage()->payload_bytes == 1500);
   auto writer = spool::open_spool_writer({directory.path(), test::test_host});
   REQUIRE(writer.ok());
-  CHECK((*writer)->epoch() != 0);
-  CHECK((*writer)->take_notices().empty());
-  CHECK(spool::open_spool_reader(directory.path()).ok());
+  CHECK((*writer)->next_seq({"js220-001122", epoch, wire::Lane::stat}) == 4);
+  CHECK(!fs::exists(next));
+}
+
+TEST_CASE("schema: a spool of schema 1 is read where it is, goes on in segments, and is removed when its frames have left") {
+  const fs::path golden = fs::path(JOULESPOOL_TEST_DATA) / "spools/1";
+  const auto contents = nlohmann::json::parse(std::ifstream(golden / "contents.json"));
+  const test::TemporaryDirectory directory;
+  fs::copy_file(golden / "spool.db", directory / "spool.db");
+  const auto check = [&](spool::SpoolReader& reader) {
+    CHECK(reader.host() == contents.at("host"));
+    const auto positions = reader.positions();
+    REQUIRE(positions->size() == 1);
+    CHECK(positions->front().sample_id_end == contents.at("devices")[0].at("sample_id_end"));
+    size_t frames = 0;
+    const auto usage = reader.usage();
+    for (const auto& lane : usage->lanes) {
+      const auto stored = reader.read(lane.sequence, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
+      for (const auto& frame : *stored) {
+        const auto& twin = contents.at("frames").at(frames++);
+        CHECK(frame.intact);
+        CHECK(frame.info.id.seq == twin.at("seq"));
+        CHECK(wire::to_string(frame.info.id.sequence.lane) == twin.at("lane"));
+        CHECK(hexadecimal(frame.info.id.sequence.epoch) == twin.at("epoch"));
+        CHECK(hexadecimal(frame.info.axis) == twin.at("axis"));
+        CHECK(frame.info.sample_id_first == twin.at("sample_id_first"));
+        CHECK(frame.info.sample_id_end == twin.at("sample_id_end"));
+        CHECK(frame.info.samples == twin.at("samples"));
+        CHECK(frame.bytes.size() == twin.at("size_bytes"));
+      }
+    }
+    CHECK(frames == contents.at("frames").size());
+  };
+  auto before = spool::open_spool_reader(directory.path(), spool::ReadMode::snapshot);
+  REQUIRE_MESSAGE(before.ok(), (before ? "" : before.error().message));
+  check(**before);
+  auto writer = spool::open_spool_writer({directory.path(), contents.at("host")});
+  REQUIRE_MESSAGE(writer.ok(), (writer ? "" : writer.error().message));
+  auto reader = spool::open_spool_reader(directory.path());
+  check(**reader);
+  REQUIRE(fs::exists(directory / "spool.db"));
+  spool::Commit acks;
+  const auto usage = (*writer)->usage();
+  for (const auto& lane : usage->lanes) acks.stored.push_back({lane.sequence, {1, lane.seq_next - 1}});
+  REQUIRE((*writer)->commit(acks).ok());
+  CHECK(!fs::exists(directory / "spool.db"));
+  CHECK((*reader)->usage()->payload_bytes == 0);
+  CHECK((*reader)->positions()->size() == 1);
+}
+
+TEST_CASE("schema: a damaged spool of schema 1 is moved aside and a fresh one with a new epoch takes its place") {
+  const test::TemporaryDirectory directory;
+  std::ofstream(directory / "spool.db") << std::string(50'000, 'z');
+  auto writer = spool::open_spool_writer({directory.path(), test::test_host});
+  REQUIRE_MESSAGE(writer.ok(), (writer ? "" : writer.error().message));
+  CHECK((*writer)->take_notices().size() == 1);
+  CHECK(fs::file_size(directory / "damaged-1/spool.db") == 50'000);
+  CHECK((*writer)->commit(test::commit_of({"js220-001122", (*writer)->epoch(), wire::Lane::stat}, 1, 3, 500)).ok());
 }
 
 TEST_CASE("schema: every new spool has its own epoch") {
@@ -122,6 +181,33 @@ TEST_CASE("schema: every new spool has its own epoch") {
   auto first = spool::open_spool_writer({one.path(), test::test_host});
   auto second = spool::open_spool_writer({two.path(), test::test_host});
   CHECK((*first)->epoch() != (*second)->epoch());
+}
+
+TEST_CASE("spool: after another boot a spool that was not closed has a new epoch, and one that was keeps its own") {
+  for (const bool closed : {false, true}) {
+    CAPTURE(closed);
+    const test::TemporaryDirectory directory, after;
+    spool::SpoolOptions options{directory.path(), test::test_host};
+    options.boot = "one";
+    auto writer = spool::open_spool_writer(options);
+    REQUIRE(writer.ok());
+    const wire::FrameSequence stat{"js220-001122", (*writer)->epoch(), wire::Lane::stat};
+    REQUIRE((*writer)->commit(test::commit_of(stat, 1, 3, 500)).ok());
+    if (closed) writer->reset();
+    fs::copy(directory.path(), after / "spool");
+    for (const char* boot : {"one", "two"}) {
+      const test::TemporaryDirectory copy;
+      fs::copy(after / "spool", copy / "spool");
+      spool::SpoolOptions later{copy / "spool", test::test_host};
+      later.boot = boot;
+      auto next = spool::open_spool_writer(later);
+      REQUIRE(next.ok());
+      const bool kept = closed || options.boot == boot;
+      CHECK(((*next)->epoch() == stat.epoch) == kept);
+      CHECK((*next)->next_seq({"js220-001122", (*next)->epoch(), wire::Lane::stat}) == (kept ? 4 : 1));
+      CHECK((*next)->usage()->payload_bytes == 1500);
+    }
+  }
 }
 
 TEST_CASE("spool: what is no directory of a spool is told apart") {

@@ -15,13 +15,13 @@ using test::FaultVfs;
 namespace {
 
 constexpr const char* device = "js220-001122";
-constexpr uint64_t budget = 8ULL << 20;  // a small log, so that it is copied into the database on the way
+constexpr uint64_t budget = 8ULL << 20;  // small segments, so that there are several
 
 // Appends, acks and drops; tries again what failed.
 class FaultyRun {
  public:
-  // With `keep_log`, a reader keeps the log where it is when the writer closes.
-  explicit FaultyRun(bool keep_log) : keep_log_(keep_log) { open(); }
+  // With `followed`, a reader has the segments open, too.
+  explicit FaultyRun(bool followed) : followed_(followed) { open(); }
 
   void run() {
     for (uint64_t round = 0; round < 8; ++round) {
@@ -54,7 +54,7 @@ class FaultyRun {
     CHECK(writer_->take_notices().empty());
     if (epoch_ != 0) CHECK(writer_->epoch() == epoch_);
     epoch_ = writer_->epoch();
-    if (!keep_log_ || reader_ != nullptr) return;
+    if (!followed_ || reader_ != nullptr) return;
     auto reader = spool::open_spool_reader(directory_.path());
     REQUIRE(reader.ok());
     reader_ = std::move(*reader);
@@ -88,7 +88,7 @@ class FaultyRun {
   }
 
   test::TemporaryDirectory directory_{test::Storage::memory};
-  bool keep_log_;
+  bool followed_;
   uint64_t epoch_ = 0;
   std::unique_ptr<spool::SpoolWriter> writer_;
   std::unique_ptr<spool::SpoolReader> reader_;
@@ -100,16 +100,16 @@ TEST_CASE("fault: whichever write or sync fails, the spool goes on where it was"
   FaultVfs::install();
   for (const auto fault : {DiskFault::full, DiskFault::write_error, DiskFault::sync_error})
     for (const int64_t bad : {1, 2, 1000})
-      for (const bool keep_log : {false, true}) {
+      for (const bool followed : {false, true}) {
         int64_t good = 0;
         // In the end the run is over before the fault comes. Writes are many: every 19th of them meets every kind of moment.
         for (bool hit = true; hit; good += fault == DiskFault::sync_error ? 1 : 19) {
           CAPTURE(static_cast<int>(fault));
           CAPTURE(bad);
-          CAPTURE(keep_log);
+          CAPTURE(followed);
           CAPTURE(good);
           FaultVfs::fail(fault, good, bad);
-          FaultyRun(keep_log).run();
+          FaultyRun(followed).run();
           hit = FaultVfs::has_failed();
           FaultVfs::heal();
         }

@@ -1,0 +1,203 @@
+// The power fails at every moment of a spool's life, and the medium holds what it likes of the writes that no sync confirmed.
+// JOULESPOOL_POWER_CUTS: how many cuts (default 500); JOULESPOOL_TEST_SEED replays a run.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <random>
+
+#include "agent/spool/sqlite_spool.h"
+#include "tests/support/disk_recorder.h"
+#include "tests/support/file_bytes.h"
+#include "tests/support/spool_frames.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/test_seed.h"
+
+using namespace joulespool;
+using spool::FrameState;
+using test::DiskCall;
+using test::Unsynced;
+using wire::FrameSequence;
+using wire::Lane;
+
+namespace {
+
+constexpr const char* device = "js220-001122";
+constexpr uint64_t budget_bytes = 4ULL << 20;  // segments of 256 KiB
+constexpr uint64_t commits = 60;
+
+struct Model {
+  std::map<FrameSequence, std::map<uint64_t, size_t>> frames;  // what is there: seq -> size
+  std::map<FrameSequence, uint64_t> next_seq;
+  uint64_t sample_id_end = 0;
+};
+
+spool::SpoolOptions options(const std::string& directory, const char* boot) {
+  spool::SpoolOptions options{directory, test::test_host, budget_bytes};
+  options.boot = boot;
+  return options;
+}
+
+std::unique_ptr<spool::SpoolWriter> open_writer(const std::string& directory, const char* boot) {
+  auto writer = spool::open_spool_writer(options(directory, boot));
+  REQUIRE_MESSAGE(writer.ok(), (writer ? "" : writer.error().message));
+  return std::move(*writer);
+}
+
+// A life: commits with frames of three lanes, acks, evictions, and now and then a proper end and a new start.
+struct Life {
+  std::vector<DiskCall> calls;
+  std::vector<Model> after{1};  // the model after each commit; [0]: of the empty spool
+  uint64_t epoch = 0;
+
+  explicit Life(std::mt19937_64& random) {
+    const test::TemporaryDirectory directory(test::Storage::memory);
+    test::DiskRecorder::start(directory.path());
+    auto writer = open_writer(directory.path(), "one");
+    epoch = writer->epoch();
+    for (uint64_t number = 1; number <= commits; ++number) {
+      Model model = after.back();
+      spool::Commit commit;
+      make_room(*writer, model, commit);
+      fill(model, commit, random);
+      after.push_back(std::move(model));
+      test::DiskRecorder::mark(2 * number);  // under way
+      REQUIRE(writer->commit(commit).ok());
+      test::DiskRecorder::mark(2 * number + 1);  // confirmed
+      if (random() % 15 == 0) {
+        writer.reset();
+        writer = open_writer(directory.path(), "one");
+        REQUIRE(writer->epoch() == epoch);
+      }
+    }
+    calls = test::DiskRecorder::stop();
+  }
+
+ private:
+  static void take_out(Model& model, const wire::FrameId& id) { model.frames[id.sequence].erase(id.seq); }
+
+  static void make_room(spool::SpoolWriter& writer, Model& model, spool::Commit& commit) {
+    const auto victims = writer.victims(150'000);
+    for (const auto& victim : *victims) {
+      commit.dropped.push_back(victim.id);
+      take_out(model, victim.id);
+    }
+  }
+  void fill(Model& model, spool::Commit& commit, std::mt19937_64& random) const {
+    for (const Lane lane : wire::lanes) {
+      const FrameSequence sequence{device, epoch, lane};
+      uint64_t& next = model.next_seq.try_emplace(sequence, 1).first->second;
+      auto& there = model.frames[sequence];
+      if (random() % 3 == 0 && !there.empty()) {
+        const wire::SeqRange range{there.begin()->first, there.begin()->first + random() % 8};
+        commit.stored.push_back({sequence, range});
+        std::erase_if(there, [&](const auto& frame) { return frame.first >= range.first && frame.first <= range.last; });
+      }
+      for (auto count = random() % 4; count > 0; --count, ++next) {
+        const size_t size = random() % 3 == 0 ? random() % 60'000 : random() % 3000;
+        commit.frames.push_back(test::new_frame(sequence, next, size));
+        there[next] = size;
+      }
+    }
+    model.sample_id_end += 1000;
+    commit.positions = {test::position_at(device, model.sample_id_end)};
+  }
+};
+
+// What is wrong with the spool if its state should be `model`; empty: nothing.
+std::string difference(spool::SpoolReader& reader, const Model& model) {
+  const auto positions = reader.positions();
+  const uint64_t end = positions->empty() ? 0 : positions->front().sample_id_end;
+  if (end != model.sample_id_end) return "position " + std::to_string(end) + " for " + std::to_string(model.sample_id_end);
+  for (const auto& [sequence, frames] : model.frames) {
+    const auto read = reader.read(sequence, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
+    if (!read) return read.error().message;
+    if (read->size() != frames.size()) return std::to_string(read->size()) + " frames for " + std::to_string(frames.size());
+    auto expected = frames.begin();
+    for (const auto& frame : *read) {
+      const wire::FrameId id{sequence, expected->first};
+      if (frame.info.id.seq != id.seq || !frame.intact || frame.bytes != test::frame_bytes(id, expected->second))
+        return "frame " + std::to_string(id.seq);
+      ++expected;
+    }
+  }
+  return {};
+}
+
+// What is wrong after a cut before call `cut`.
+std::string problem_after(const Life& life, size_t cut, Unsynced unsynced, std::mt19937_64& random) {
+  uint64_t under_way = 0, confirmed = 0;
+  for (size_t at = 0; at < cut; ++at) {
+    if (life.calls[at].kind != DiskCall::Kind::mark) continue;
+    (life.calls[at].position % 2 == 0 ? under_way : confirmed) = life.calls[at].position / 2;
+  }
+  const test::TemporaryDirectory directory(test::Storage::memory);
+  for (const auto& [name, bytes] : test::files_after_cut(life.calls, cut, unsynced, random)) test::write_file(directory / name, bytes);
+  auto writer = spool::open_spool_writer(options(directory.path(), "two"));
+  if (!writer) return writer.error().message;
+  // The epoch goes on after a proper end only, and then every number that was ever confirmed is known.
+  for (const auto& [sequence, next] : life.after[confirmed].next_seq)
+    if ((*writer)->epoch() == life.epoch && (*writer)->next_seq(sequence) < next) return "a number could be used again";
+  auto reader = spool::open_spool_reader(directory.path());
+  if (!reader) return reader.error().message;
+  const std::string problem = difference(**reader, life.after[confirmed]);
+  const bool well = problem.empty() || (under_way > confirmed && difference(**reader, life.after[under_way]).empty());
+  if (!well) return "after commit " + std::to_string(confirmed) + ": " + problem;
+  const FrameSequence stat{device, (*writer)->epoch(), Lane::stat};
+  const Status goes_on = (*writer)->commit(test::commit_of(stat, (*writer)->next_seq(stat), 3, 2000));
+  return goes_on ? "" : goes_on.error().message;
+}
+
+// Every sync with what lies before and behind it, then any moment.
+std::vector<size_t> cuts_of(const Life& life, size_t count, std::mt19937_64& random) {
+  std::vector<size_t> cuts;
+  for (size_t at = 0; at < life.calls.size(); ++at)
+    if (life.calls[at].kind == DiskCall::Kind::sync || life.calls[at].kind == DiskCall::Kind::sync_folder) {
+      cuts.push_back(at);
+      cuts.push_back(at + 1);
+    }
+  std::shuffle(cuts.begin(), cuts.end(), random);
+  while (cuts.size() < count) cuts.push_back(random() % (life.calls.size() + 1));
+  cuts.resize(count);
+  return cuts;
+}
+
+size_t cuts_wanted() {
+  const char* given = std::getenv("JOULESPOOL_POWER_CUTS");
+  return given == nullptr ? 500 : std::strtoull(given, nullptr, 10);
+}
+
+constexpr Unsynced kinds[] = {Unsynced::lost, Unsynced::kept, Unsynced::some, Unsynced::torn};
+
+}  // namespace
+
+TEST_CASE("power cut: at any moment, whatever the medium keeps, every confirmed commit is there, whole, and nothing half of one") {
+  const uint64_t seed = test::first_seed();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  constexpr size_t cuts_of_a_life = 250;
+  size_t done = 0;
+  while (done < cuts_wanted()) {
+    const Life life(random);
+    for (const size_t cut : cuts_of(life, cuts_of_a_life, random)) {
+      const Unsynced kind = kinds[random() % std::size(kinds)];
+      CAPTURE(cut);
+      CAPTURE(static_cast<int>(kind));
+      const std::string problem = problem_after(life, cut, kind, random);
+      REQUIRE_MESSAGE(problem.empty(), problem);
+      ++done;
+    }
+  }
+  MESSAGE(done << " power cuts");
+}
+
+TEST_CASE("power cut: the test finds a spool that does not sync") {
+  std::mt19937_64 random(test::first_seed());
+  Life life(random);
+  std::erase_if(life.calls, [](const DiskCall& call) { return call.kind == DiskCall::Kind::sync; });
+  size_t found = 0;
+  for (int k = 0; k < 50; ++k)
+    if (!problem_after(life, random() % life.calls.size(), kinds[random() % std::size(kinds)], random).empty()) ++found;
+  CHECK(found > 10);
+}
