@@ -24,6 +24,8 @@ void put_event(const Gap& gap, v1::Event& event) {
     proto.mutable_frames()->set_last(gap.frames->last);
   }
   proto.set_detail(gap.detail);
+  proto.set_epoch(gap.epoch);
+  for (const ReplacedFrames& frames : gap.replaced) put(frames, *proto.add_replaced());
 }
 
 void put_event(const Started& started, v1::Event& event) {
@@ -80,6 +82,8 @@ Event get_gap(const v1::Gap& proto) {
   if (is_known(proto.lane())) gap.lane = static_cast<Lane>(proto.lane());
   if (proto.has_frames()) gap.frames = SeqRange{proto.frames().first(), proto.frames().last()};
   gap.detail = proto.detail();
+  gap.epoch = proto.epoch();
+  for (const v1::ReplacedFrames& frames : proto.replaced()) gap.replaced.push_back(get(frames));
   return gap;
 }
 

@@ -34,6 +34,8 @@ struct Gap {
   std::optional<Lane> lane;  // unset: no lane has these samples
   std::optional<SeqRange> frames;
   std::string detail;
+  uint64_t epoch = 0;  // of `frames`; 0: that of the frame in which this gap stands
+  std::vector<ReplacedFrames> replaced = {};  // for which the lost frames stood
   bool operator==(const Gap&) const = default;
 };
 

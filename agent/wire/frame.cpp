@@ -61,6 +61,7 @@ v1::FrameHeader to_proto(const FrameHeader& header) {
     kept.set_budget_bytes_per_s(header.kept->budget_bytes_per_s);
     kept.set_without_packed(header.kept->without_packed);
   }
+  for (const ReplacedFrames& frames : header.replaces) put(frames, *proto.add_replaces());
   return proto;
 }
 
@@ -86,6 +87,7 @@ FrameHeader from_proto(const v1::FrameHeader& proto) {
   if (proto.has_kept())
     header.kept = {proto.kept().decimation(), proto.kept().window_ticks(), proto.kept().budget_bytes_per_s(),
                    proto.kept().without_packed()};
+  for (const v1::ReplacedFrames& frames : proto.replaces()) header.replaces.push_back(get(frames));
   return header;
 }
 
@@ -101,13 +103,22 @@ bool is_possible(const v1::Resolution& kept, uint32_t decimation) {
   return kept.decimation() % std::max(1U, decimation) == 0 && (kept.decimation() == decimation || kept.window_ticks() > 0);
 }
 
+// Only frames that were there before can be replaced.
+bool replaces_are_valid(const v1::FrameHeader& proto) {
+  if (proto.replaces_size() > static_cast<int>(replaced_max)) return false;
+  return std::all_of(proto.replaces().begin(), proto.replaces().end(), [&](const v1::ReplacedFrames& frames) {
+    return frames.epoch() > 0 && frames.first() > 0 && frames.first() <= frames.last() && frames.last() < UINT64_MAX &&
+           (frames.epoch() != proto.epoch() || frames.last() < proto.seq());
+  });
+}
+
 bool is_valid(const v1::FrameHeader& proto) {
   const bool named = is_valid_id(proto.host()) && is_valid_id(proto.device().id());
   const bool numbered = is_known(proto.lane()) && proto.seq() > 0 && proto.epoch() > 0 && proto.codec() > 0;
   const bool placed = proto.sample_id_end() >= proto.sample_id_first() && proto.decimation() > 0 && proto.counter_rate_hz() > 0;
   const bool counted = proto.samples() >= proto.valid() && proto.missing() == proto.samples() - proto.valid() &&
                        proto.samples() <= (proto.sample_id_end() - proto.sample_id_first()) / std::max(1U, proto.decimation());
-  return named && numbered && placed && counted && (!proto.has_kept() || is_possible(proto.kept(), proto.decimation()));
+  return named && numbered && placed && counted && replaces_are_valid(proto) && (!proto.has_kept() || is_possible(proto.kept(), proto.decimation()));
 }
 
 std::optional<FrameDefect> envelope_defect(ByteView bytes) {

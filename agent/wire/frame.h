@@ -16,6 +16,7 @@ constexpr size_t frame_bytes_limit = 1024 * 1024 - 1024;  // hard limit: a Kines
 constexpr size_t frame_size_max_default = 120 * 1024;     // AWS IoT Core takes messages of 128 KiB
 constexpr size_t labels_max = 32;
 constexpr size_t label_bytes_max = 128;  // key and value each
+constexpr size_t replaced_max = 256;     // entries of FrameHeader::replaces: 7 KiB of the header
 
 // What of its samples a frame of lane wave holds. All else in its header is about all of its samples.
 struct Resolution {
@@ -45,6 +46,8 @@ struct FrameHeader {
   int128 i_sum = 0;
   int128 p_sum = 0;
   std::optional<Resolution> kept = {};  // none: all samples
+  // This frame holds what they held, with longer windows. Who has any of them ignores it.
+  std::vector<ReplacedFrames> replaces = {};
 
   // Does the payload of lane wave hold every sample? If not, its windows say what the sums are of.
   [[nodiscard]] bool keeps_all() const { return !kept || kept->decimation == axis.decimation; }

@@ -38,6 +38,13 @@ inline UtcMap get(const v1::UtcMap& proto) {
   return {proto.sample_id(), proto.utc_ns(), proto.counter_rate_hz(), quality};
 }
 
+inline void put(const ReplacedFrames& frames, v1::ReplacedFrames& proto) {
+  proto.set_epoch(frames.epoch);
+  proto.set_first(frames.seqs.first);
+  proto.set_last(frames.seqs.last);
+}
+inline ReplacedFrames get(const v1::ReplacedFrames& proto) { return {proto.epoch(), {proto.first(), proto.last()}}; }
+
 inline bool is_known(v1::Lane lane) { return lane >= v1::LANE_EVENT && lane <= v1::LANE_WAVE; }
 
 }  // namespace joulespool::wire

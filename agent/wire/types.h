@@ -54,6 +54,13 @@ struct SeqRange {
   bool operator==(const SeqRange&) const = default;
 };
 
+// Frames of one lane of one device, for which another frame stands: those of `epoch`, numbered as `seqs` says.
+struct ReplacedFrames {
+  uint64_t epoch = 0;
+  SeqRange seqs;
+  bool operator==(const ReplacedFrames&) const = default;
+};
+
 struct Label {
   std::string key;
   std::string value;

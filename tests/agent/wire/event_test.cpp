@@ -20,6 +20,8 @@ Bytes bytes_of(std::string_view text) {
 
 std::vector<Event> all_kinds() {
   Gap gap{GapReason::evicted, 7, 100, 200, false, 50, 1111, -2222, Lane::wave, SeqRange{3, 5}, "the budget is used up"};
+  gap.epoch = 0x8000000000000001;
+  gap.replaced = {{7, {1, 9}}, {gap.epoch, {2, 2}}};
   Gap open{GapReason::restart, UINT64_MAX, UINT64_MAX - 1, UINT64_MAX, true, 0, 0, 0, std::nullopt, std::nullopt, ""};
   Started started{"0.1.0",     "b00t", 9, 1000, {{Lane::event, 1, true}, {Lane::stat, 77, true}, {Lane::wave, 5, false}},
                   "simulated", 2000};

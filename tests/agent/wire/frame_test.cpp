@@ -111,6 +111,18 @@ TEST_CASE("frame: what was kept of the samples is told, and all of them may be")
   }
 }
 
+TEST_CASE("frame: which frames it stands for is told, those of other epochs too") {
+  FrameHeader header = golden_header();
+  header.lane = Lane::stat;
+  header.seq = 1000;
+  header.kept = Resolution{0, 20'000, 0, false};
+  header.replaces = {{header.epoch, {1, 999}}, {77, {5000, 5000}}};
+  const Bytes bytes = write_frame(header, payload);
+  const auto read = read_frame(bytes);
+  REQUIRE(std::holds_alternative<Frame>(read));
+  CHECK(std::get<Frame>(read).header == header);
+}
+
 TEST_CASE("frame: kept samples stand where their number is a multiple of the factor, wherever frames begin") {
   for (const uint32_t decimation : {1U, 2U, 16U}) {
     for (const uint32_t factor : {2U, 5U, 40U}) {
@@ -267,6 +279,22 @@ TEST_CASE("frame: a header that contradicts itself is refused") {
       [](FrameHeader& h) {
         h.kept = Resolution{0, 0, 1000, false};
       },  // nothing at all
+      [](FrameHeader& h) {
+        h.replaces = {{h.epoch, {1, h.seq}}};
+      },  // itself
+      [](FrameHeader& h) {
+        h.replaces = {{0, {1, 1}}};
+      },
+      [](FrameHeader& h) {
+        h.replaces = {{7, {0, 1}}};
+      },
+      [](FrameHeader& h) {
+        h.replaces = {{7, {2, 1}}};
+      },
+      [](FrameHeader& h) {
+        h.replaces = {{7, {1, UINT64_MAX}}};
+      },
+      [](FrameHeader& h) { h.replaces.assign(replaced_max + 1, {7, {1, 1}}); },
   };
   for (const Change change : changes) {
     CAPTURE(&change - changes);
@@ -274,6 +302,7 @@ TEST_CASE("frame: a header that contradicts itself is refused") {
   }
   CHECK(defect_with([](FrameHeader& h) {
           h.labels.assign(labels_max, {std::string(label_bytes_max, 'k'), std::string(label_bytes_max, 'v')});
+          h.replaces.assign(replaced_max, {UINT64_MAX, {UINT64_MAX - 2, UINT64_MAX - 1}});
         }) == std::nullopt);
 }
 
