@@ -9,6 +9,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -82,56 +83,132 @@ Result<size_t> read_fully(const Descriptor& file, const std::string& path, std::
   return done;
 }
 
-// Calls each(LogPage) for the pages that belong to the log, in order, until it says false. Pages of a log that was there before
-// (other salts) end it.
+// What all pages of a log have in common.
+struct LogKey {
+  std::array<std::byte, 8> salts{};
+  bool big_endian = false;              // the words of the checksum
+  std::array<std::byte, 8> checksum{};  // of the log's first bytes: where the chain begins
+  bool sound = false;                   // the log's first bytes match it
+};
+
+bool has_salts(const std::byte* page, const LogKey& key) {
+  return std::memcmp(page + 8, key.salts.data(), key.salts.size()) == 0;
+}
+
+// Reads the log in portions of whole pages from its first one on, and calls each(view) until that says false.
+template <class Each>
+Status for_each_portion(const Descriptor& file, const std::string& path, const Each& each) {
+  if (::lseek(file.number(), log_header_bytes, SEEK_SET) < 0) return system_error(path, errno);
+  std::vector<std::byte> buffer(pages_at_once * log_frame_bytes);
+  for (;;) {
+    auto got = read_fully(file, path, buffer.data(), buffer.size());
+    if (!got) return got.error();
+    if (!each(wire::ByteView(buffer.data(), *got / log_frame_bytes * log_frame_bytes))) return {};
+    if (*got < buffer.size()) return {};
+  }
+}
+
+// Whether the second of two neighbouring pages follows from the first.
+bool follows(const std::byte* first, const std::byte* second, bool big) {
+  Checksum sum(big);
+  sum.start_from(first + 16);
+  sum.add(second, 8);
+  sum.add(second + page_header_bytes, page_bytes);
+  return sum.is(second + 16);
+}
+
+// The first bytes of the log are damaged: its pages say the same. A log is begun once and never again, so that the salts of most
+// of its pages are its own (Boyer and Moore's vote), and the first two neighbours that match tell the order of bytes.
+Status vote(const Descriptor& file, const std::string& path, LogKey& key) {
+  int64_t votes = 0;
+  const Status counted = for_each_portion(file, path, [&](wire::ByteView pages) {
+    for (size_t at = 0; at < pages.size(); at += log_frame_bytes) {
+      const std::byte* const page = pages.data() + at;
+      if (big_endian(page) == 0) continue;  // no page has the number 0
+      if (votes == 0) std::memcpy(key.salts.data(), page + 8, key.salts.size());
+      votes += has_salts(page, key) ? 1 : -1;
+    }
+    return true;
+  });
+  if (!counted) return counted;
+  return for_each_portion(file, path, [&](wire::ByteView pages) {
+    for (size_t at = log_frame_bytes; at < pages.size(); at += log_frame_bytes) {
+      const std::byte* const second = pages.data() + at;
+      const std::byte* const first = second - log_frame_bytes;
+      if (!has_salts(first, key) || !has_salts(second, key)) continue;
+      for (const bool big : {false, true}) {
+        if (!follows(first, second, big)) continue;
+        key.big_endian = big;
+        return false;
+      }
+    }
+    return true;
+  });
+}
+
+// nullopt: nothing was written.
+Result<std::optional<LogKey>> read_key(const Descriptor& file, const std::string& path) {
+  std::array<std::byte, log_header_bytes> header{};
+  auto got = read_fully(file, path, header.data(), header.size());
+  if (!got) return got.error();
+  if (*got < header.size()) return std::optional<LogKey>{};
+  LogKey key;
+  key.big_endian = (big_endian(header.data()) & 1) != 0;
+  std::memcpy(key.salts.data(), header.data() + 16, key.salts.size());
+  std::memcpy(key.checksum.data(), header.data() + 24, key.checksum.size());
+  Checksum sum(key.big_endian);
+  sum.add(header.data(), 24);
+  key.sound = (big_endian(header.data()) & ~1U) == log_magic && sum.is(header.data() + 24);
+  if (!key.sound) JOULESPOOL_TRY(vote(file, path, key), path);
+  return std::optional(key);
+}
+
+// Calls each(LogPage) for the pages that belong to the log, in order, until it says false; places where there is none (zeros,
+// say) have no bytes.
 template <class Each>
 Status for_each_page(const std::string& database, const Each& each) {
   const std::string path = database + "-wal";
   const Descriptor file(path, O_RDONLY);
   if (file.number() < 0) return errno == ENOENT ? Status{} : Status{system_error(path, errno)};
-  std::array<std::byte, log_header_bytes> header{};
-  auto got = read_fully(file, path, header.data(), header.size());
-  if (!got) return got.error();
-  if (*got < header.size()) return {};  // nothing was written
-  std::vector<std::byte> buffer(pages_at_once * log_frame_bytes);
-  Checksum sum((big_endian(header.data()) & 1) != 0);
-  sum.add(header.data(), 24);
-  bool chained = (big_endian(header.data()) & ~1U) == log_magic && sum.is(header.data() + 24);
-  std::array<std::byte, 8> salts{}, before{};
-  std::memcpy(salts.data(), header.data() + 16, salts.size());
-  std::memcpy(before.data(), header.data() + 24, before.size());
-  for (bool first = true;; first = false) {
-    got = read_fully(file, path, buffer.data(), buffer.size());
-    if (!got) return got.error();
-    // A damaged header of the log: its pages have the salts, too.
-    if (first && !chained && *got >= page_header_bytes) std::memcpy(salts.data(), buffer.data() + 8, salts.size());
-    for (size_t at = 0; at + log_frame_bytes <= *got; at += log_frame_bytes) {
-      LogPage page{buffer.data() + at};
-      if (std::memcmp(page.bytes + 8, salts.data(), salts.size()) != 0) {
-        chained = false;
-        std::memcpy(before.data(), page.bytes + 16, before.size());
-        continue;
+  auto key = read_key(file, path);
+  if (!key) return key.error();
+  if (!*key) return {};
+  bool chained = (*key)->sound;
+  std::array<std::byte, 8> before = (*key)->checksum;
+  return for_each_portion(file, path, [&](wire::ByteView pages) {
+    for (size_t at = 0; at < pages.size(); at += log_frame_bytes) {
+      LogPage page{pages.data() + at};
+      if (has_salts(page.bytes, **key)) {
+        Checksum sum((*key)->big_endian);
+        sum.start_from(before.data());
+        sum.add(page.bytes, 8);
+        sum.add(page.content(), page_bytes);
+        page.matches = sum.is(page.bytes + 16);
       }
-      sum.start_from(before.data());
-      sum.add(page.bytes, 8);
-      sum.add(page.content(), page_bytes);
-      page.matches = sum.is(page.bytes + 16);
       page.chained = chained = chained && page.matches;
       std::memcpy(before.data(), page.bytes + 16, before.size());
-      if (!each(page)) return {};
+      if (!has_salts(page.bytes, **key)) page.bytes = nullptr;
+      if (!each(page)) return false;
     }
-    if (*got < buffer.size()) return {};
-  }
+    return true;
+  });
 }
 
 // Puts transactions together: pages wait until the page that ends theirs, a whole transaction until the next has its end, too.
 class Rebuilder {
  public:
-  Rebuilder(wire::Bytes database, LastTransaction last) : image_(std::move(database)), last_(last) {}
+  Rebuilder(wire::Bytes database, LastTransaction last, const PageObserver& observer)
+      : image_(std::move(database)), last_(last), observer_(observer) {
+    std::vector<uint32_t> numbers(image_.size() / page_bytes);
+    std::iota(numbers.begin(), numbers.end(), 1U);
+    if (observer_ && !numbers.empty()) observer_(image_, numbers);
+  }
 
   void add(const LogPage& page) {
+    if (std::exchange(after_end_, false)) goes_on_ = page.bytes == nullptr || page.matches;
+    if (page.bytes == nullptr) return;
     if (page.matches || is_plausible(page.number()))
-      under_way_.pages.push_back({page.number(), {page.content(), page.content() + page_bytes}});
+      under_way_.pages.push_back({page.number(), page.matches, {page.content(), page.content() + page_bytes}});
     under_way_.matches = under_way_.matches && page.matches;
     last_number_ = page.number();
     if (!page.matches || page.end() == 0) return;
@@ -139,22 +216,31 @@ class Rebuilder {
     ended_ = std::exchange(under_way_, {});
     ended_.database_pages = page.end();
     last_number_ = 0;
+    after_end_ = true;
   }
 
-  // Without what had no end. Empty: nothing could be told.
-  wire::Bytes take() {
-    if (last_ == LastTransaction::confirmed || ended_.matches) put(ended_);
+  // Without what had no end, unless that is wanted. Empty: nothing could be told.
+  RebuiltDatabase take() {
+    if (last_ != LastTransaction::may_be_torn || ended_.matches) put(ended_);
+    if (last_ == LastTransaction::may_lack_its_end && goes_on_) put(without_end());
     if (image_.size() < page_bytes) return {};
-    // Bytes 18 and 19 of the file: it has no log any more (section 1.3.3).
+    // Bytes 18 and 19 of the file: it has no log any more; 28 to 31: its size in pages (section 1.3).
     image_[18] = image_[19] = std::byte{1};
-    return std::move(image_);
+    const size_t pages = image_.size() / page_bytes;
+    for (size_t k = 0; k < 4; ++k) image_[28 + k] = static_cast<std::byte>(pages >> (24 - 8 * k));
+    return {std::move(image_), first_page_matches_};
   }
 
  private:
+  struct Page {
+    uint32_t number = 0;
+    bool matches = false;
+    wire::Bytes content;
+  };
   struct Transaction {
-    std::vector<std::pair<uint32_t, wire::Bytes>> pages;  // by number
-    bool matches = true;                                  // all of them match their checksums
-    uint32_t database_pages = 0;                          // the database's size at its end; 0: there is no transaction
+    std::vector<Page> pages;
+    bool matches = true;          // all of them match their checksums
+    uint32_t database_pages = 0;  // the database's size at its end; 0: there is no transaction
   };
   // SQLite writes the pages of a transaction in ascending order; a number that breaks it is not to be trusted.
   [[nodiscard]] bool is_plausible(uint32_t number) const {
@@ -162,18 +248,39 @@ class Rebuilder {
     const uint64_t there = std::max<uint64_t>({image_.size() / page_bytes, ended_.database_pages, last_number_});
     return number > last_number_ && number <= there + ahead_max;
   }
+  // What followed the last end and had none. Pages that are left over from a transaction that was given up do not go on from
+  // there.
+  [[nodiscard]] Transaction without_end() {
+    Transaction last = std::move(under_way_);
+    auto pages = static_cast<uint32_t>(image_.size() / page_bytes);
+    for (const Page& page : last.pages) pages = std::max(pages, page.number);
+    last.database_pages = last.pages.empty() ? 0 : pages;
+    return last;
+  }
   void put(const Transaction& transaction) {
     if (transaction.database_pages == 0) return;
     image_.resize(size_t{transaction.database_pages} * page_bytes);
-    for (const auto& [number, content] : transaction.pages)
-      if (number != 0 && number <= transaction.database_pages)
-        std::copy(content.begin(), content.end(), image_.begin() + static_cast<std::ptrdiff_t>(size_t{number - 1} * page_bytes));
+    std::vector<uint32_t> numbers;
+    for (const Page& page : transaction.pages) {
+      if (page.number == 0 || page.number > transaction.database_pages) continue;
+      // The first page changes in its counters only: one that matches stays.
+      if (page.number == 1 && first_page_matches_ && !page.matches) continue;
+      if (page.number == 1) first_page_matches_ = page.matches;
+      std::copy(page.content.begin(), page.content.end(),
+                image_.begin() + static_cast<std::ptrdiff_t>(size_t{page.number - 1} * page_bytes));
+      numbers.push_back(page.number);
+    }
+    if (observer_) observer_(image_, numbers);
   }
 
   wire::Bytes image_;
   LastTransaction last_;
+  const PageObserver& observer_;
   Transaction under_way_, ended_;
   uint32_t last_number_ = 0;
+  bool first_page_matches_ = false;
+  bool after_end_ = false;
+  bool goes_on_ = true;  // the pages without an end belong to what is before them
 };
 
 Result<wire::Bytes> read_file(const std::string& path) {
@@ -190,28 +297,30 @@ Result<wire::Bytes> read_file(const std::string& path) {
 
 }  // namespace
 
-Result<bool> log_is_whole(const std::string& database) {
-  bool whole = true;
-  const Status read = for_each_page(database, [&whole](const LogPage& page) {
-    whole = page.chained || page.end() == 0;
-    return whole;
+Result<LogSummary> summarize_log(const std::string& database) {
+  LogSummary summary;
+  const Status read = for_each_page(database, [&summary](const LogPage& page) {
+    if (page.bytes == nullptr || page.end() == 0) return true;
+    ++summary.transactions;
+    summary.whole = summary.whole && page.chained;
+    return true;
   });
   if (!read) return read.error();
-  return whole;
+  return summary;
 }
 
-Result<wire::Bytes> rebuild_from_log(const std::string& database, LastTransaction last) {
+Result<RebuiltDatabase> rebuild_from_log(const std::string& database, LastTransaction last, const PageObserver& observer) {
   auto bytes = read_file(database);
   if (!bytes) return bytes.error();
-  Rebuilder rebuilder(std::move(*bytes), last);
+  Rebuilder rebuilder(std::move(*bytes), last, observer);
   const Status read = for_each_page(database, [&rebuilder](const LogPage& page) {
     rebuilder.add(page);
     return true;
   });
   if (!read) return read.error();
-  wire::Bytes image = rebuilder.take();
-  if (image.empty()) return Error{Errc::damaged, database + ": nothing of it can be read"};
-  return image;
+  RebuiltDatabase rebuilt = rebuilder.take();
+  if (rebuilt.bytes.empty()) return Error{Errc::damaged, database + ": nothing of it can be read"};
+  return rebuilt;
 }
 
 }  // namespace joulespool::spool

@@ -152,18 +152,25 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, OpenMo
   return database;
 }
 
-Result<std::unique_ptr<Database>> Database::open_image(wire::ByteView image) {
+Result<std::unique_ptr<Database>> Database::open_in_memory() {
   std::unique_ptr<Database> database(new Database());
-  int code = sqlite3_open_v2(":memory:", &database->connection_,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
-  if (code != SQLITE_OK) return sqlite_error(database->connection_, code, "rebuilt segment");
+  const int code = sqlite3_open_v2(":memory:", &database->connection_,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  if (code != SQLITE_OK) return sqlite_error(database->connection_, code, "a database in memory");
+  sqlite3_limit(database->connection_, SQLITE_LIMIT_ATTACHED, 0);
+  return database;
+}
+
+Result<std::unique_ptr<Database>> Database::open_image(wire::ByteView image, bool edit) {
+  auto database = open_in_memory();
+  if (!database) return database.error();
   auto* const copy = static_cast<unsigned char*>(sqlite3_malloc64(image.size()));
-  if (copy == nullptr) return Error{Errc::internal, "no memory for a rebuilt segment"};
+  if (copy == nullptr) return Error{Errc::internal, "no memory for a segment"};
   std::memcpy(copy, image.data(), image.size());
   const auto size = static_cast<sqlite3_int64>(image.size());
-  code = sqlite3_deserialize(database->connection_, "main", copy, size, size,
-                             SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY);
-  if (code != SQLITE_OK) return sqlite_error(database->connection_, code, "rebuilt segment");
+  const unsigned use = edit ? SQLITE_DESERIALIZE_RESIZEABLE : SQLITE_DESERIALIZE_READONLY;
+  const int code = sqlite3_deserialize((*database)->connection_, "main", copy, size, size, SQLITE_DESERIALIZE_FREEONCLOSE | use);
+  if (code != SQLITE_OK) return sqlite_error((*database)->connection_, code, "a segment in memory");
   return database;
 }
 

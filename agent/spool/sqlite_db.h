@@ -83,8 +83,10 @@ enum class OpenMode {
 class Database {
  public:
   static Result<std::unique_ptr<Database>> open(const std::string& path, OpenMode mode);
-  // The bytes of a database file without a log, read-only, in memory.
-  static Result<std::unique_ptr<Database>> open_image(wire::ByteView image);
+  // A new one in memory.
+  static Result<std::unique_ptr<Database>> open_in_memory();
+  // The bytes of a database file without a log, in memory. `edit`: it can be changed there. No SQL reaches beyond it to a file.
+  static Result<std::unique_ptr<Database>> open_image(wire::ByteView image, bool edit = false);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database();

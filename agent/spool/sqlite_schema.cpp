@@ -9,6 +9,8 @@
 
 #include "agent/spool/disk_files.h"
 #include "agent/spool/schema_sql.h"
+#include "agent/spool/segment_rows.h"
+#include "agent/spool/sqlite_versions.h"
 
 namespace joulespool::spool {
 namespace {
@@ -17,24 +19,35 @@ Error not_a_spool(const std::string& path, const std::string& why) {
   return {Errc::unreachable, path + " is not a spool: " + why};
 }
 
-// Error unreachable for a foreign file or one of a newer version, damaged for what SQLite cannot read.
-Status identify(Database& database, const std::string& path) {
+// Its version. Error unreachable for a foreign file, damaged for what SQLite cannot read.
+Result<int64_t> identify(Database& database, const std::string& path) {
   auto id = database.integer("PRAGMA application_id");
   if (!id) return id.error().in(path);
   if (*id == application_id) {
     auto version = database.integer("PRAGMA user_version");
     if (!version) return version.error().in(path);
-    if (*version > schema_version)
-      return Error{Errc::unreachable, path + " was made by a newer version (schema " + std::to_string(*version) +
-                                          ", this program knows " + std::to_string(schema_version) + ")"};
     if (*version < 1) return Error{Errc::damaged, path + ": schema version " + std::to_string(*version)};
-    return {};
+    return version;
   }
   if (*id != 0) return not_a_spool(path, "a database of another program (application id " + std::to_string(*id) + ")");
   auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error().in(path);
   if (*tables != 0) return not_a_spool(path, "a database of another program (no application id)");
-  return {};  // empty: its making was cut short
+  return schema_version;  // empty: its making was cut short
+}
+
+Error too_new(const std::string& path, int64_t version, const std::string& why) {
+  return {Errc::unreachable, path + " was made by a newer version (schema " + std::to_string(version) + ", this program knows " +
+                                 std::to_string(schema_version) + ")" + why};
+}
+
+// A segment of a newer version the way that its program left to come back.
+Result<std::unique_ptr<Database>> roll_back(Database& database, wire::ByteView image, int64_t version, const std::string& path) {
+  auto steps = stored_rollbacks(database, version, schema_version);
+  if (!steps) return too_new(path, version, ": " + steps.error().message);
+  auto converted = convert(image, *steps);
+  if (!converted) return too_new(path, version, ": " + converted.error().message);
+  return converted;
 }
 
 // page_size counts only before the file has pages, journal_mode is kept in the file, the others are of the connection.
@@ -117,25 +130,64 @@ Result<std::unique_ptr<Database>> open_segment(const std::string& path, OpenMode
   }
   auto database = Database::open(path, mode);
   if (!database) return database.error();
-  JOULESPOOL_TRY(identify(**database, path), "open");
-  if (mode == OpenMode::write) JOULESPOOL_TRY(configure(**database), path);
+  auto version = identify(**database, path);
+  if (!version) return version.error().in("open");
+  if (mode == OpenMode::write) {
+    if (*version > schema_version) return too_new(path, *version, "");
+    JOULESPOOL_TRY(configure(**database), path);
+  } else if (*version > schema_version) {
+    auto rebuilt = rebuild_from_log(path, LastTransaction::confirmed);
+    if (!rebuilt) return rebuilt.error();
+    return roll_back(**database, rebuilt->bytes, *version, path);
+  }
   return database;
 }
 
 Result<ReadableSegment> open_readable(const std::string& path, LastTransaction last) {
-  auto whole = log_is_whole(path);
-  if (!whole) return whole.error();
-  if (*whole) {
+  auto log = summarize_log(path);
+  if (!log) return log.error();
+  if (log->whole) {
     auto database = open_segment(path, OpenMode::snapshot);
     if (database) return ReadableSegment{std::move(*database), false};
     if (database.error().code != Errc::damaged) return database.error();
   }
-  auto image = rebuild_from_log(path, last);
-  if (!image) return image.error();
-  auto database = Database::open_image(*image);
+  auto rebuilt = rebuild_from_log(path, last);
+  if (!rebuilt) return rebuilt.error();
+  auto database = Database::open_image(rebuilt->bytes);
   if (!database) return database.error();
-  JOULESPOOL_TRY(identify(**database, path), "open");
-  return ReadableSegment{std::move(*database), true};
+  auto version = identify(**database, path);
+  const bool is_ours = version && *version <= schema_version;
+  // What a damaged page says of whose it is and how new proves nothing.
+  if (!is_ours && !rebuilt->first_page_matches) return Error{Errc::damaged, path + ": its first page is damaged"};
+  if (!version) return version.error().in("open");
+  if (is_ours) return ReadableSegment{std::move(*database), true};
+  auto older = roll_back(**database, rebuilt->bytes, *version, path);
+  if (!older) return older.error();
+  return ReadableSegment{std::move(*older), true};
+}
+
+Result<std::unique_ptr<Database>> open_rows(const std::string& path) {
+  RowCollector collector;
+  auto rebuilt = rebuild_from_log(
+      path, LastTransaction::may_lack_its_end,
+      [&collector](wire::ByteView database, std::span<const uint32_t> pages) { collector.look_at(database, pages); });
+  if (!rebuilt && rebuilt.error().code != Errc::damaged) return rebuilt.error();
+  auto database = Database::open_in_memory();
+  if (!database) return database.error();
+  Transaction transaction(**database);
+  JOULESPOOL_TRY(transaction.begin_write(), "rows of a damaged segment");
+  JOULESPOOL_TRY((*database)->execute(std::string(schema_sql())), "rows of a damaged segment");
+  Statement insert = (*database)->prepare("INSERT INTO frames VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+  auto rows = collector.take();
+  while (!rows.empty()) {
+    const auto row = rows.extract(rows.begin());  // so that the bytes are not there twice
+    const auto& c = row.mapped().columns;
+    JOULESPOOL_TRY(
+        insert.run(row.key(), c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], wire::ByteView(row.mapped().bytes)),
+        "rows of a damaged segment");
+  }
+  JOULESPOOL_TRY(transaction.commit(), "rows of a damaged segment");
+  return database;
 }
 
 Result<std::optional<SpoolState>> load_state(Database& database) {

@@ -29,8 +29,9 @@ struct SpoolState {
 // A file for a segment, empty: its first transaction has to begin with schema_sql(). Errors: full, unreachable.
 Result<std::unique_ptr<Database>> create_segment(const std::string& path);
 
-// For writing, or for reading in either mode. Errors: not_found (no such file), damaged (SQLite cannot read it), unreachable (of
-// another program or a newer version, I/O, permission).
+// For writing, or for reading in either mode. One of a newer version that says how to turn it into one of this version is read as
+// it is now, in memory. Errors: not_found (no such file), damaged (SQLite cannot read it), unreachable (of another program or a
+// newer version, I/O, permission).
 Result<std::unique_ptr<Database>> open_segment(const std::string& path, OpenMode mode);
 
 // For reading all that can be read of a segment that nobody writes to: where its log is damaged, what lies behind the damage too.
@@ -39,6 +40,10 @@ struct ReadableSegment {
   bool damaged = false;
 };
 Result<ReadableSegment> open_readable(const std::string& path, LastTransaction last);
+
+// Every row of `frames` of a damaged segment that matches its checksum, and nothing else, in a database in memory: also rows to
+// which no tree leads any more, and those of a last transaction that lacks its end. Errors: not_found, unreachable (I/O).
+Result<std::unique_ptr<Database>> open_rows(const std::string& path);
 
 // nullopt: its first transaction never was committed. Errors: damaged; those of reading.
 Result<std::optional<SpoolState>> load_state(Database& database);

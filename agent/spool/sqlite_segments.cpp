@@ -93,15 +93,17 @@ Result<SegmentSet::Views> SegmentSet::open(uint64_t number) {
 Result<SegmentSet::Opened> SegmentSet::open_views(uint64_t number) {
   const std::string path = segment_database_path(directory_, number);
   Opened opened{number, {}};
-  for (const auto last : {LastTransaction::may_be_torn, LastTransaction::confirmed}) {
-    auto segment = open_readable(path, last);
-    const bool missing = !segment && segment.error().code == Errc::not_found && missing_is_damage_;
-    if (!segment && !missing && segment.error().code != Errc::damaged) return segment.error();
-    if (segment) opened.databases.push_back(std::move(segment->database));
-    if (segment && !segment->damaged) return opened;
+  auto segment = open_readable(path, LastTransaction::confirmed);
+  const bool missing = !segment && segment.error().code == Errc::not_found && missing_is_damage_;
+  if (!segment && !missing && segment.error().code != Errc::damaged) return segment.error();
+  if (missing) return opened;
+  const bool damaged = !segment || segment->damaged;
+  if (damaged && number != segment_of_version_1) {
+    auto rows = open_rows(path);
+    if (!rows) return rows.error();
+    opened.databases.push_back(std::move(*rows));
   }
-  auto before = open_segment(path, OpenMode::snapshot);
-  if (before) opened.databases.push_back(std::move(*before));
+  if (segment) opened.databases.push_back(std::move(segment->database));
   return opened;
 }
 

@@ -46,8 +46,8 @@ class SegmentSet {
   [[nodiscard]] RowReader row_reader(const wire::FrameSequence& sequence, int64_t stream);
 
  private:
-  // Ways to read one segment. Where its log is damaged there are several, and each row counts where it matches its checksum: the
-  // end of a transaction that the power cut off may have moved rows, and so may a damaged page have hidden some.
+  // Ways to read one segment. Where its log is damaged there are two: the rows that match their checksums, and, for those that do
+  // not, the database as far as it can be told.
   struct Opened {
     uint64_t number = 0;
     std::vector<std::unique_ptr<Database>> databases;  // none: it cannot be read
