@@ -17,6 +17,8 @@ std::string hex_id(uint64_t id) {
   return text.data();
 }
 
+std::string seqs_text(SeqRange seqs) { return std::to_string(seqs.first) + ".." + std::to_string(seqs.last); }
+
 Json utc_json(int64_t utc_ns) { return utc_ns == 0 ? Json() : Json(format_utc(utc_ns, 9)); }
 
 Json to_json(const UtcMap& map) {
@@ -39,7 +41,10 @@ Json to_json(const Gap& gap) {
                {"utc_first", utc_json(gap.utc_first_ns)},
                {"utc_end", utc_json(gap.utc_end_ns)}};
   if (gap.lane) json["lane"] = to_string(*gap.lane);
-  if (gap.frames) json["frames"] = std::to_string(gap.frames->first) + ".." + std::to_string(gap.frames->last);
+  if (gap.frames) json["frames"] = seqs_text(*gap.frames);
+  if (gap.epoch != 0) json["epoch"] = hex_id(gap.epoch);
+  for (const ReplacedFrames& frames : gap.replaced)
+    json["replaced"].push_back({{"epoch", hex_id(frames.epoch)}, {"frames", seqs_text(frames.seqs)}});
   if (!gap.detail.empty()) json["detail"] = gap.detail;
   return json;
 }

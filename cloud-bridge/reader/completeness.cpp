@@ -79,13 +79,22 @@ class AxisJudge {
   }
 
  private:
-  // A window that spans a gap: as many ticks as it lacks must be recorded as lost.
+  // A window that spans a gap: as many ticks as it lacks must be recorded as lost, for all lanes or, where windows were merged
+  // over lost ones, for this one.
   void judge_partial(Lane lane, const PartialWindow& partial, Span part) {
     if (partial.span.first < part.first || partial.span.first >= part.end) return;
     const uint64_t recorded = overlap(axis_.gaps, partial.span);
-    if (recorded < partial.missing_ticks)
-      miss(lane, partial.span, partial.missing_ticks - recorded, "a window lacks samples and no record explains it");
+    const uint64_t explained = recorded + lost_alone(lane, partial.span);
+    if (explained < partial.missing_ticks)
+      miss(lane, partial.span, partial.missing_ticks - explained, "a window lacks samples and no record explains it");
     if (recorded > partial.missing_ticks) contradict(lane, partial.span, "a window holds samples that a record says no lane has");
+  }
+
+  // Ticks of `span` that are recorded as lost for this lane, but not for all.
+  [[nodiscard]] uint64_t lost_alone(Lane lane, Span span) const {
+    uint64_t ticks = 0;
+    for (const Span& part : axis_.gaps.missing(span.first, span.end)) ticks += overlap(axis_.lane(lane).lost, part);
+    return ticks;
   }
 
   void judge_contradictions(Lane lane, const LaneCoverage& coverage, Span part) {
@@ -149,7 +158,8 @@ void insert_kept(const SequenceCoverage& sequence, uint64_t end, IntervalSet& ex
 uint64_t end_of(const SequenceCoverage& sequence) {
   uint64_t end = 1;
   for (const auto& [first, run] : sequence.runs) end = std::max(end, run.seq_last + 1);
-  for (const auto& lost : sequence.recorded_lost.intervals()) end = std::max(end, lost.end);
+  for (const IntervalSet* seqs : {&sequence.standing, &sequence.replaced, &sequence.recorded_lost})
+    for (const Span& span : seqs->intervals()) end = std::max(end, span.end);
   if (!sequence.starts.empty()) end = std::max(end, sequence.starts.rbegin()->first);
   return end;
 }
@@ -161,20 +171,39 @@ Span asked_samples(const DeviceCoverage& device, const TimeRange& range, uint64_
   return {sample_at(*axis, range.from_ns, 0), sample_at(*axis, range.to_ns, UINT64_MAX)};
 }
 
+// Where the samples are of the frames that follow a hole in a sequence, or stood there; null if nothing tells.
+const FrameRun* run_after(const SequenceCoverage& sequence, const Span& hole) {
+  const auto run = sequence.runs.lower_bound(hole.end);
+  const auto replaced = sequence.replaced_runs.lower_bound(hole.end);
+  if (replaced == sequence.replaced_runs.end()) return run == sequence.runs.end() ? nullptr : &run->second;
+  return run != sequence.runs.end() && run->first < replaced->first ? &run->second : &replaced->second;
+}
+
+// Of those that precede it.
+const FrameRun* run_before(const SequenceCoverage& sequence, const Span& hole) {
+  const FrameRun* before = nullptr;
+  for (const auto* runs : {&sequence.runs, &sequence.replaced_runs}) {
+    const auto after = runs->lower_bound(hole.first);
+    if (after == runs->begin()) continue;
+    const FrameRun& run = std::prev(after)->second;
+    if (run.seq_last < hole.first && (before == nullptr || run.seq_last > before->seq_last)) before = &run;
+  }
+  return before;
+}
+
 // False: the frames beside the hole show that it lies outside of the range.
 bool may_matter(const DeviceCoverage& device, const SequenceCoverage& sequence, const TimeRange& range, const Span& hole) {
-  const auto after = sequence.runs.lower_bound(hole.end);
-  if (range.from_ns && after != sequence.runs.end() &&
-      after->second.sample_first <= asked_samples(device, range, after->second.life).first)
-    return false;
-  if (!range.to_ns || after == sequence.runs.begin()) return true;
-  const FrameRun& before = std::prev(after)->second;
-  return before.sample_end < asked_samples(device, range, before.life).end;
+  const FrameRun* after = run_after(sequence, hole);
+  if (range.from_ns && after != nullptr && after->sample_first <= asked_samples(device, range, after->life).first) return false;
+  const FrameRun* before = run_before(sequence, hole);
+  return !range.to_ns || before == nullptr || before->sample_end < asked_samples(device, range, before->life).end;
 }
 
 void judge_sequence(const DeviceCoverage& device, const std::pair<uint64_t, Lane>& id, const SequenceCoverage& sequence,
                     const TimeRange& range, Verdict& verdict) {
   IntervalSet explained = sequence.recorded_lost;
+  for (const IntervalSet* seqs : {&sequence.standing, &sequence.replaced})
+    for (const Span& span : seqs->intervals()) explained.insert(span.first, span.end);
   for (const auto& [first, run] : sequence.runs) explained.insert(first, run.seq_last + 1);
   const uint64_t end = end_of(sequence);
   insert_kept(sequence, end, explained);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -69,9 +70,14 @@ struct FrameRun {
 };
 
 struct SequenceCoverage {
-  std::map<uint64_t, FrameRun> runs;  // by first seq
-  IntervalSet recorded_lost;          // seqs named by Gap.frames
-  std::map<uint64_t, bool> starts;    // Started: next_seq -> uploaded
+  std::map<uint64_t, FrameRun>
+      runs;              // by first seq, without frames that stand for others: their samples are older than their seq
+  IntervalSet standing;  // seqs of those
+  IntervalSet replaced;  // seqs named by FrameHeader::replaces, of frames that came or not
+  std::map<uint64_t, FrameRun>
+      replaced_runs;                // by first seq: where the samples are for which one frame stands, first to last seq
+  IntervalSet recorded_lost;        // seqs named by Gap.frames and Gap.replaced
+  std::map<uint64_t, bool> starts;  // Started: next_seq -> uploaded
 };
 
 struct LaneTotals {
@@ -98,6 +104,7 @@ struct DeviceCoverage {
   std::vector<wire::Gap> gap_records;  // at most gap_records_max of them
   std::vector<std::string> damaged;    // frames whose payload cannot be read or contradicts their header, at most damaged_max
   uint64_t damaged_frames = 0;
+  uint64_t replaced_frames = 0;  // came although another frame that came stands for them: nothing of them is in here
 
   [[nodiscard]] const LaneTotals& total(wire::Lane lane) const { return totals[static_cast<size_t>(lane)]; }
   AxisCoverage& axis(uint64_t life);
@@ -107,14 +114,34 @@ struct DeviceCoverage {
 constexpr size_t gap_records_max = 10'000;
 constexpr size_t damaged_max = 100;
 
-// One thread at a time. Memory grows with the number of gaps, starts and changes of the UTC map, not with that of frames.
+// One frame of lane stat, until it is known whether another one stands for it.
+struct StatFrame {
+  uint64_t epoch = 0, seq = 0, life = 0;
+  Span span{};
+  wire::UtcMap utc;
+  LaneTotals totals;                   // of this frame
+  std::vector<Span> whole;             // its windows, joined where they follow each other, without those
+  std::vector<PartialWindow> partial;  // that have a gap inside
+  std::vector<std::string> damage;
+  std::vector<wire::ReplacedFrames> replaces;
+};
+
+// One thread at a time. Memory grows with the number of frames of lane stat (some 300 bytes each; any of them may be replaced by
+// one that comes later), of gaps, starts and changes of the UTC map.
 class CoverageMap {
  public:
   // Each frame once (FrameCollector's work), in any order.
   void add(const CollectedFrame& frame);
-  [[nodiscard]] const std::map<std::string, DeviceCoverage>& devices() const { return devices_; }
+  // What all frames so far say together. Valid until the next call.
+  const std::map<std::string, DeviceCoverage>& devices();
 
  private:
+  struct Device {
+    DeviceCoverage recorded;  // all but lane stat
+    std::deque<StatFrame> stat;
+    bool settled = false;
+  };
+  std::map<std::string, Device> added_;
   std::map<std::string, DeviceCoverage> devices_;
 };
 

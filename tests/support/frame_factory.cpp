@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <map>
+
+#include "agent/base/interval_set.h"
 
 namespace joulespool::test {
 
@@ -58,7 +61,7 @@ wire::Bytes FrameFactory::finish(Lane lane, wire::ByteView payload) {
   header.codec = codec != 0 ? codec : lane == Lane::event ? wire::event_codec : codec::codec_2;
   header.seq = next_seq(lane)++;
   wire::FrameHeader made = header;
-  if (lane != Lane::wave) made.kept.reset();
+  if (lane != Lane::wave && made.replaces.empty()) made.kept.reset();
   return wire::write_frame(made, payload);
 }
 
@@ -109,6 +112,29 @@ wire::Bytes FrameFactory::stat(std::span<const wire::Window> windows) {
   header.i_sum = all.i_sum;
   header.p_sum = all.p_sum;
   return finish(Lane::stat, windows_.encode(windows, header.sample_id_first));
+}
+
+wire::Bytes FrameFactory::merged(std::span<const wire::Bytes> frames, uint64_t window_ticks) {
+  std::map<uint64_t, wire::Window> longer;  // by number
+  std::map<uint64_t, IntervalSet> seqs;     // by epoch
+  for (const wire::Bytes& bytes : frames) {
+    const auto read = wire::read_frame(bytes);
+    const auto& [old, payload] = std::get<wire::Frame>(read);
+    seqs[old.epoch].insert(old.seq, old.seq + 1);
+    for (const auto& [epoch, range] : old.replaces) seqs[epoch].insert(range.first, range.last + 1);
+    const auto windows = codec::decode_windows(payload, old.codec, old.sample_id_first);
+    for (const wire::Window& window : *windows) longer[window.sample_id_first / window_ticks].merge(window);
+  }
+  std::vector<wire::Window> windows;
+  for (const auto& [number, window] : longer) windows.push_back(window);
+  const wire::FrameHeader ordinary = header;
+  header.kept = wire::Resolution{0, window_ticks, 0, false};
+  for (const auto& [epoch, numbers] : seqs)
+    for (const auto& range : numbers.intervals()) header.replaces.push_back({epoch, {range.first, range.end - 1}});
+  wire::Bytes frame = stat(windows);
+  header.kept = ordinary.kept;
+  header.replaces = ordinary.replaces;
+  return frame;
 }
 
 wire::Bytes FrameFactory::event(const std::vector<wire::Event>& events, uint64_t sample_id) {

@@ -33,6 +33,8 @@ class FrameFactory {
                    std::span<const codec::PackedSignal> packed = {});
   wire::Bytes stat(std::span<const wire::Window> windows);
   wire::Bytes event(const std::vector<wire::Event>& events, uint64_t sample_id = 0);
+  // One frame that stands for those of lane stat, with windows of `window_ticks`.
+  wire::Bytes merged(std::span<const wire::Bytes> frames, uint64_t window_ticks);
 
   // `count` samples of 1 A, 2 V from there on, in lane wave.
   wire::Bytes flat_wave(uint64_t first, uint64_t count);
