@@ -109,7 +109,7 @@ class Auditor {
     if (frame.header.lane == wire::Lane::stat) note_latency(frame, account);
     if (frame.header.lane == wire::Lane::event) note_events(frame, account);
   }
-  [[nodiscard]] const reader::CoverageMap& coverage() const { return coverage_; }
+  reader::CoverageMap& coverage() { return coverage_; }
   std::vector<std::string>& problems() { return problems_; }
 
  private:
@@ -220,6 +220,19 @@ uint64_t unaccounted_in(const reader::AxisCoverage& axis, wire::Lane lane, uint6
   return count;
 }
 
+// What was measured then is known to the agent only.
+bool windows_were_lost(const reader::DeviceCoverage& coverage) {
+  return std::any_of(coverage.axes.begin(), coverage.axes.end(),
+                     [](const reader::AxisCoverage& axis) { return !axis.lane(wire::Lane::stat).lost.empty(); });
+}
+
+// Frames that stand for others.
+uint64_t merged_frames(const reader::DeviceCoverage& coverage) {
+  uint64_t count = 0;
+  for (const auto& [id, sequence] : coverage.sequences) count += sequence.standing.size();
+  return count;
+}
+
 json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, const reader::FrameCollector& collector,
             bool instruments) {
   json out = {{"device", account.truth->id()}, {"problems", json::array()}};
@@ -250,7 +263,8 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
     problem("windows count " + std::to_string(stat.samples) + " samples, the source " + std::to_string(truth.samples));
   if (truth.p != stat.p_sum || truth.i != stat.i_sum) problem("energy or charge differs between source and cloud");
   if (!account.stopped) problem("the agent never said that the device ended");
-  else if (account.stopped->totals.p_sum != stat.p_sum || account.stopped->totals.i_sum != stat.i_sum)
+  else if (!windows_were_lost(coverage) &&
+           (account.stopped->totals.p_sum != stat.p_sum || account.stopped->totals.i_sum != stat.i_sum))
     problem("energy or charge differs between agent and cloud");
 
   uint64_t lost = 0;
@@ -277,6 +291,8 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
               {"notes", account.notes},
               {"clock_corrections", account.clock_corrections},
               {"unaccounted", unaccounted},
+              {"merged_frames", merged_frames(coverage)},
+              {"replaced_frames", coverage.replaced_frames},
               {"duplicate_frames", collector.duplicates(account.truth->id())},
               {"energy_source_units", to_decimal(truth.p)},
               {"energy_cloud_units", to_decimal(stat.p_sum)},
