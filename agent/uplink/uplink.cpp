@@ -138,7 +138,7 @@ class Uplink::Courier {
   [[nodiscard]] int64_t deadline_ns() const {
     int64_t deadline = drain_.deadline_ns().value_or(INT64_MAX);
     if (!connected_ && !connecting_) deadline = std::min(deadline, connect_at_ns_);
-    if (connected_ && !state_is_due_) deadline = std::min(deadline, state_at_ns_);
+    if (connected_ && settings_.publishes_state && !state_is_due_) deadline = std::min(deadline, state_at_ns_);
     return deadline;
   }
 
@@ -240,6 +240,7 @@ class Uplink::Courier {
     drain_.published(token, false, now_ns_);
   }
   void publish_state_if_due() {
+    if (!settings_.publishes_state) return;
     state_is_due_ = state_wanted_.exchange(false) || state_is_due_ || now_ns_ >= state_at_ns_;
     if (!connected_ || !state_is_due_) return;
     const auto token = drain_.control_token(now_ns_);
@@ -258,7 +259,7 @@ class Uplink::Courier {
   void say_goodbye() {
     const int64_t deadline_ns = clock_.monotonic_ns() + goodbye_ns;
     std::optional<uint64_t> token;
-    for (; connected_ && !goodbye_is_said_ && now_ns_ < deadline_ns; now_ns_ = clock_.monotonic_ns()) {
+    for (; connected_ && settings_.publishes_state && !goodbye_is_said_ && now_ns_ < deadline_ns; now_ns_ = clock_.monotonic_ns()) {
       if (!token && (token = drain_.control_token(now_ns_))) {
         goodbye_token_ = *token;
         publish_control(*token, state_message(settings_.host, callbacks_.offline_state_json()));

@@ -23,6 +23,9 @@ struct UplinkSettings {
   BackoffSettings backoff;    // between attempts to connect
   uint64_t backoff_seed = 0;  // another one on every host
   int64_t state_interval_ns = 5 * ns_per_s;
+  // False for whoever sends a host's frames in its place: what the retained state says of the host stays as it is, and neither
+  // state_json nor offline_state_json is called. No Will should then be given to the bus either.
+  bool publishes_state = true;
   // A broker that does not answer a publish for so long is left: the connection is made anew.
   int64_t publish_timeout_ns = 60 * ns_per_s;
 };

@@ -1,10 +1,11 @@
 // A bridge as the uplink sees one: keeps the order rule, "stores" at once, acks, says its state. Its frames are those of
-// MemorySpool (their seq as text), all of one device.
+// MemorySpool (their seq as text), all of one device and of epoch 1, unless it is told how to know them.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -27,8 +28,14 @@ class TestBridge {
     uint64_t seq, previous;
   };
 
+  using Identify = std::function<wire::FrameId(wire::Lane lane, const wire::Bytes& payload)>;
+
   TestBridge(const uplink::BusFactory& make_bus, std::string host, std::string device)
-      : host_(std::move(host)), device_(std::move(device)) {
+      : TestBridge(make_bus, std::move(host), [device = std::move(device)](wire::Lane lane, const wire::Bytes& payload) {
+          return wire::FrameId{{device, 1, lane}, std::stoull(BusLog::to_text(payload))};
+        }) {}
+  TestBridge(const uplink::BusFactory& make_bus, std::string host, Identify identify)
+      : host_(std::move(host)), identify_(std::move(identify)) {
     auto bus = make_bus([this](mqtt::BusEvent event) { static_cast<void>(inputs_.push(std::move(event), 0)); });
     bus_ = std::move(bus).value();
     static_cast<void>(bus_->connect());
@@ -117,21 +124,22 @@ class TestBridge {
     const auto topic = wire::parse_data_topic(received.message.topic);
     if (!topic) return;
     const std::lock_guard lock(mutex_);
-    const uint64_t seq = std::stoull(BusLog::to_text(received.message.payload));
+    const wire::FrameId id = identify_(topic->lane, received.message.payload);
     const uint64_t previous = std::stoull(received.message.user_properties.at(0).second);
-    arrived_.push_back({received.message.topic, topic->lane, seq, previous});
-    take(topic->lane, seq, previous);
+    arrived_.push_back({received.message.topic, topic->lane, id.seq, previous});
+    take(id, previous);
     changed_.notify_all();
   }
-  void take(wire::Lane lane, uint64_t seq, uint64_t previous) {
+  void take(const wire::FrameId& id, uint64_t previous) {
     if (!accepting_) return;
-    uint64_t& highest = highest_[lane];
+    const uint64_t seq = id.seq;
+    uint64_t& highest = highest_[id.sequence];
     if (seq > highest && previous > highest) return;
-    wire::AckEntry ack{{device_, 1, lane}, {}, {}};
+    wire::AckEntry ack{id.sequence, {}, {}};
     if (seq == rejected_seq_) ack.rejected.push_back({seq, "no good"});
     else ack.stored.push_back({seq, seq});
     highest = std::max(highest, seq);
-    auto& stored = stored_[lane];
+    auto& stored = stored_[id.sequence.lane];
     if (std::find(stored.begin(), stored.end(), seq) == stored.end()) stored.push_back(seq);
     if (acking_) publish({wire::ack_topic(host_), wire::write_ack({ack}), false, {}});
   }
@@ -156,7 +164,8 @@ class TestBridge {
     publish({wire::bridge_state_topic("one"), BusLog::to_bytes(wire::write_bridge_state(state)), true, {}});
   }
 
-  const std::string host_, device_;
+  const std::string host_;
+  const Identify identify_;
   SystemClock clock_;
   BoundedQueue<mqtt::BusEvent> inputs_{1};
   std::unique_ptr<mqtt::MessageBus> bus_;
@@ -170,7 +179,7 @@ class TestBridge {
   bool state_changed_ = false, accepting_ = true;
   uint64_t instance_ = 1;
   std::deque<mqtt::Message> to_publish_;
-  std::map<wire::Lane, uint64_t> highest_;
+  std::map<wire::FrameSequence, uint64_t> highest_;
   std::map<wire::Lane, std::vector<uint64_t>> stored_;
   std::vector<Arrived> arrived_;
   std::jthread thread_;

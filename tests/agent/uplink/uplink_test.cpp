@@ -262,6 +262,20 @@ TEST_CASE("uplink: the state is retained, published on request, and replaced by 
   CHECK(!rig.agent.uplink.status().connected);
 }
 
+TEST_CASE("uplink: who sends in a host's place leaves its state alone") {
+  uplink::UplinkSettings settings = quick();
+  settings.publishes_state = false;
+  settings.state_interval_ns = ns_per_ms;
+  Rig rig(settings);
+  rig.observe(wire::state_topic(host));
+  rig.agent.add(stat, 50);
+  rig.start();
+  rig.agent.uplink.request_state();
+  REQUIRE(rig.agent.wait_until_drained());
+  rig.agent.uplink.stop();
+  CHECK(rig.observer.log.payloads(wire::state_topic(host)).empty());
+}
+
 TEST_CASE("uplink: the state is published again and again") {
   uplink::UplinkSettings settings = quick();
   settings.state_interval_ns = 20 * ns_per_ms;
