@@ -29,6 +29,17 @@ std::string holder(int descriptor) {
   return pid > 0 ? "process " + std::to_string(pid) : "another process";
 }
 
+struct flock whole_file() {
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  return range;
+}
+
+Error used_by_another(const std::string& directory, int descriptor) {
+  return {Errc::busy, "spool " + directory + " is used by " + holder(descriptor)};
+}
+
 }  // namespace
 
 Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory) {
@@ -36,15 +47,22 @@ Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (descriptor < 0) return Error{Errc::unreachable, path + ": " + std::strerror(errno)};
   DirectoryLock lock(descriptor);
-  struct flock range {};
-  range.l_type = F_WRLCK;
-  range.l_whence = SEEK_SET;
+  struct flock range = whole_file();
   if (::fcntl(descriptor, F_OFD_SETLK, &range) != 0) {
-    if (errno == EAGAIN || errno == EACCES) return Error{Errc::busy, "spool " + directory + " is used by " + holder(descriptor)};
+    if (errno == EAGAIN || errno == EACCES) return used_by_another(directory, descriptor);
     return Error{Errc::unreachable, path + ": " + std::strerror(errno)};
   }
   write_pid(descriptor);
   return lock;
+}
+
+Status DirectoryLock::check_free(const std::string& directory) {
+  const int descriptor = ::open((directory + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return {};  // a copy without it, or one that this user may not read: nobody can be asked
+  const DirectoryLock opened(descriptor);
+  struct flock range = whole_file();
+  if (::fcntl(descriptor, F_OFD_GETLK, &range) != 0 || range.l_type == F_UNLCK) return {};
+  return used_by_another(directory, descriptor);
 }
 
 DirectoryLock::~DirectoryLock() {

@@ -14,6 +14,8 @@ class DirectoryLock {
  public:
   // Errors: busy ("spool /x is used by process 123"), unreachable (path, permission).
   static Result<DirectoryLock> acquire(const std::string& directory);
+  // Is it free? For what only reads, also on a read-only medium: changes nothing, and holds nothing. Errors: busy, as above.
+  static Status check_free(const std::string& directory);
 
   DirectoryLock(DirectoryLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   DirectoryLock& operator=(DirectoryLock&& other) noexcept {

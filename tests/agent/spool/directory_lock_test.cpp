@@ -7,6 +7,7 @@
 #include <array>
 #include <csignal>
 #include <cstddef>
+#include <filesystem>
 
 #include "tests/support/temporary_directory.h"
 
@@ -54,6 +55,22 @@ TEST_CASE("directory lock: the kernel frees it when its holder is killed") {
   CHECK(DirectoryLock::acquire(directory.path()).ok());
   ::close(pipe[0]);
   ::close(pipe[1]);
+}
+
+TEST_CASE("directory lock: who only reads is told who holds it, and changes nothing") {
+  const test::TemporaryDirectory directory;
+  CHECK(DirectoryLock::check_free(directory.path()).ok());
+  CHECK(!std::filesystem::exists(directory / "lock"));
+  {
+    const auto lock = DirectoryLock::acquire(directory.path());
+    REQUIRE(lock.ok());
+    const Status held = DirectoryLock::check_free(directory.path());
+    REQUIRE(!held.ok());
+    CHECK(held.error().code == Errc::busy);
+    CHECK(held.error().message == "spool " + directory.path() + " is used by process " + std::to_string(::getpid()));
+    CHECK(!DirectoryLock::acquire(directory.path()).ok());  // the question did not lose it
+  }
+  CHECK(DirectoryLock::check_free(directory.path()).ok());  // the pid of before is still written there
 }
 
 TEST_CASE("directory lock: a directory that is not there is unreachable") {
