@@ -150,6 +150,7 @@ void write_json(const Answer& answer, std::ostream& out) {
                     {"totals", totals_json(answer.device)},
                     {"gaps", gaps_json(answer.device)},
                     {"duplicates", answer.duplicates},
+                    {"replaced_frames", answer.device.replaced_frames},
                     {"stream", stream_json(answer)}};
   out << all.dump(2) << '\n';
 }
@@ -215,6 +216,8 @@ void write_text(const Answer& answer, std::ostream& out) {
   write_axes(answer, out);
   write_findings(answer, out);
   write_totals(answer, out);
+  if (answer.device.replaced_frames > 0)
+    out << "  ignored: " << answer.device.replaced_frames << " frames for which merged ones stand that came, too\n";
   out << "  dropped: " << answer.duplicates << " second copies; of the whole stream " << answer.counters.damaged_total()
       << " damaged records, " << answer.counters.wrong_key << " with a wrong key\n";
 }

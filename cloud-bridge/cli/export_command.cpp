@@ -2,26 +2,47 @@
 
 #include <CLI/CLI.hpp>
 #include <ostream>
+#include <set>
 #include <string>
 
 #include "agent/codec/csv.h"
+#include "agent/wire/replaced_frames.h"
 #include "cloud-bridge/cli/stream_flags.h"
 #include "cloud-bridge/reader/stream_scan.h"
 
 namespace joulespool::bridge_cli {
 namespace {
 
+// Which frames of lane stat stand for others. They come later than those, so this must be known before the first row is written.
+class MergedFrames {
+ public:
+  void add(const wire::FrameHeader& header) {
+    if (header.replaces.empty()) return;
+    standing_.insert(header.id());
+    replaced_.add(header);
+  }
+  // False also for a merged frame that was not there yet: of what it holds, the replaced frames have been written.
+  [[nodiscard]] bool count(const wire::FrameHeader& header) const {
+    return !replaced_.contains(header) && (header.replaces.empty() || standing_.contains(header.id()));
+  }
+
+ private:
+  std::set<wire::FrameId> standing_;
+  wire::ReplacedFrameSet replaced_;
+};
+
 // Writes the rows of the frames that are wanted.
 class CsvExport {
  public:
-  CsvExport(const ExportOptions& options, std::ostream& out, std::ostream& err)
-      : options_(options), series_(options.range), out_(out), err_(err) {
+  CsvExport(const ExportOptions& options, const MergedFrames& merged, std::ostream& out, std::ostream& err)
+      : options_(options), merged_(merged), series_(options.range), out_(out), err_(err) {
     out_ << (samples() ? codec::sample_csv_header() : codec::window_csv_header());
   }
 
   void add(const reader::CollectedFrame& frame) {
     known_ = known_ || frame.header.device.id == options_.range.device;
     if (frame.header.lane != (samples() ? wire::Lane::wave : wire::Lane::stat) || !series_.wants(frame.header)) return;
+    if (!samples() && !merged_.count(frame.header)) return;
     rows_.clear();
     const Status status = samples() ? add_samples(frame) : add_windows(frame);
     if (!status) {
@@ -54,6 +75,7 @@ class CsvExport {
   }
 
   const ExportOptions& options_;
+  const MergedFrames& merged_;
   reader::DeviceSeries series_;
   std::ostream& out_;
   std::ostream& err_;
@@ -62,10 +84,30 @@ class CsvExport {
   uint64_t damaged_ = 0;
 };
 
+Result<MergedFrames> find_merged(const ExportOptions& options, sink::RecordSource& source, const Surroundings& surroundings) {
+  MergedFrames merged;
+  JOULESPOOL_TRY(reader::scan_stream(source, surroundings.clock, {},
+                                     [&](sink::StoredRecord&& record) {
+                                       if (record.partition_key != options.range.device) return;
+                                       const auto read = wire::read_frame(record.data);
+                                       const auto* frame = std::get_if<wire::Frame>(&read);
+                                       if (frame != nullptr && frame->header.device.id == options.range.device)
+                                         merged.add(frame->header);
+                                     }),
+                 "export");
+  return merged;
+}
+
 }  // namespace
 
 Result<ExitCode> run_export(const ExportOptions& options, sink::RecordSource& source, const Surroundings& surroundings) {
-  CsvExport rows(options, surroundings.out, surroundings.err);
+  MergedFrames merged;
+  if (options.what == ExportOptions::What::windows) {
+    auto found = find_merged(options, source, surroundings);
+    if (!found) return found.error();
+    merged = std::move(*found);
+  }
+  CsvExport rows(options, merged, surroundings.out, surroundings.err);
   reader::FrameCollector collector([&](const reader::CollectedFrame& frame) { rows.add(frame); });
   JOULESPOOL_TRY(
       reader::scan_stream(source, surroundings.clock, {}, [&](sink::StoredRecord&& record) { collector.add(std::move(record)); }),
@@ -92,6 +134,10 @@ Action add_export(CLI::App& app, const Surroundings& surroundings) {
   app.add_option("--sample-from", range.sample_from, "First sample_id")->type_name("N");
   app.add_option("--sample-to", range.sample_to, "First sample_id that is not wanted any more")->type_name("N");
   add_labels(app, range.labels);
+  app.footer(
+      "Windows that were merged during a long outage are longer than the others (sample_id_end - sample_id) and stand behind "
+      "younger\n"
+      "ones; those that they were merged from are left out. To know them, the stream is read twice.");
   return [options, flags, &surroundings]() -> Result<ExitCode> {
     const auto source = open_stream(*flags, surroundings);
     if (!source) return source.error();

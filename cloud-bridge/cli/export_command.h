@@ -13,7 +13,9 @@ struct ExportOptions {
   reader::SeriesRange range = {};
 };
 
-// Reads the whole stream; rows go to the output meanwhile, in the order of sample_id within each life of the spool. Columns:
+// Reads the whole stream; rows go to the output meanwhile, in the order in which the spool numbered the frames: of sample_id
+// within each life of the spool, except that merged windows (agent/wire/FORMAT.md, section 3) stand where they were made, behind
+// younger ones. For windows the stream is read twice: first to know which frames others stand for; those are left out. Columns:
 // agent/codec/csv.h. exit_no: the device is not in the stream, or a frame could not be decoded (the others are written).
 // Errors: the source's; unreachable when the output cannot be written.
 Result<ExitCode> run_export(const ExportOptions& options, sink::RecordSource& source, const Surroundings& surroundings);

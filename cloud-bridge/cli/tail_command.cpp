@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <deque>
 #include <iomanip>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "agent/base/units.h"
 #include "agent/codec/windows.h"
 #include "agent/wire/event.h"
+#include "agent/wire/replaced_frames.h"
 #include "cloud-bridge/cli/stream_flags.h"
 #include "cloud-bridge/reader/frame_collector.h"
 #include "cloud-bridge/reader/stream_scan.h"
@@ -21,7 +23,45 @@
 namespace joulespool::bridge_cli {
 namespace {
 
+// A frame that stands for others comes when the outage is over, at most as many frames later as a spool holds; a day of frames,
+// each of a second, in some 10 MB.
+constexpr size_t counted_max = 100'000;
 constexpr int64_t poll_ms = 250;  // Kinesis answers five reads a second per shard, of all readers together
+
+// Energy of the frames of one lane stat that were counted, so that it can be taken back when a frame comes that stands for them.
+class CountedFrames {
+ public:
+  // What the sum of p changes by: nothing, if a frame that came before stands for this one.
+  struct Change {
+    int128 p_sum = 0;
+    bool is_new = false;  // none of its samples was counted before
+  };
+  Change count(const wire::FrameHeader& header) {
+    if (replaced_.contains(header)) return {};
+    Change change{header.p_sum, true};
+    replaced_.add(header);
+    for (const auto& [epoch, seqs] : header.replaces) take_back(epoch, seqs, change);
+    p_sums_[{header.epoch, header.seq}] = header.p_sum;
+    order_.push_back({header.epoch, header.seq});
+    if (order_.size() > counted_max) {
+      p_sums_.erase(order_.front());
+      order_.pop_front();
+    }
+    return change;
+  }
+
+ private:
+  void take_back(uint64_t epoch, wire::SeqRange seqs, Change& change) {
+    const auto first = p_sums_.lower_bound({epoch, seqs.first});
+    const auto end = p_sums_.upper_bound({epoch, seqs.last});
+    for (auto at = first; at != end; ++at) change = {wrapping_subtract(change.p_sum, at->second), false};
+    p_sums_.erase(first, end);
+  }
+
+  std::map<std::pair<uint64_t, uint64_t>, int128> p_sums_;  // by epoch and seq
+  std::deque<std::pair<uint64_t, uint64_t>> order_;
+  wire::ReplacedFrameSet replaced_;
+};
 
 struct DeviceLine {
   wire::Window interval;           // what arrived since the last line, by the windows
@@ -30,6 +70,7 @@ struct DeviceLine {
   uint64_t frames = 0, bytes = 0;  // of all lanes, since tail began
   uint64_t gaps = 0;               // records since tail began, and
   uint64_t samples_lost = 0;       // what they count for all lanes
+  CountedFrames counted;
 };
 
 double mean(int128 sum, uint64_t valid) {
@@ -67,8 +108,10 @@ class Board {
   static void add_windows(const reader::CollectedFrame& frame, DeviceLine& line) {
     const auto windows = codec::decode_windows(frame.payload(), frame.header.codec, frame.header.sample_id_first);
     if (!windows) return;
+    const CountedFrames::Change change = line.counted.count(frame.header);
+    line.energy_j += integral(change.p_sum, frame.header.axis.sample_rate_hz());
+    if (!change.is_new) return;
     for (const wire::Window& window : *windows) line.interval.merge(window);
-    line.energy_j += integral(frame.header.p_sum, frame.header.axis.sample_rate_hz());
     if (frame.header.utc.quality != wire::UtcQuality::unknown)
       line.lag_ms = (frame.arrival_utc_ns - frame.header.utc.utc_ns_at(frame.header.sample_id_end)) / ns_per_ms;
   }
@@ -213,6 +256,13 @@ Action add_tail(CLI::App& app, const Surroundings& surroundings) {
   app.add_flag_callback(
       "--from-oldest", [options] { options->start = sink::StartAt::oldest; },
       "Begin with the oldest record, not with what arrives now");
+  app.footer(
+      "A frame whose windows were merged during a long outage stands for older ones, of which some may have arrived before. The\n"
+      "energy counts each sample once: what was counted of them is taken back (of the newest 100000 frames). A line's power, "
+      "current,\n"
+      "voltage and rate are those of what arrived, and a line is not taken back: a merged frame is in them only if nothing that "
+      "it\n"
+      "stands for was counted before, and a replaced frame that arrives later is not.");
   return [options, flags, &surroundings]() -> Result<ExitCode> {
     const StopSignals signals;
     const auto source = open_stream(*flags, surroundings);

@@ -55,8 +55,8 @@ class FrameCollector {
   void finish();
 
   [[nodiscard]] const CollectorCounters& counters() const { return counters_; }
-  // Numbers between 1 and the highest seen that have not come. Not all of them are losses: Gap records and Started.lanes
-  // explain some (completeness.h).
+  // Numbers between 1 and the highest seen that have not come. Not all of them are losses: Gap records, merged frames
+  // and Started.lanes explain some (completeness.h).
   [[nodiscard]] std::map<wire::FrameSequence, std::vector<wire::SeqRange>> holes() const;
   // Second copies of one device's frames.
   [[nodiscard]] uint64_t duplicates(const std::string& device) const;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "cloud-bridge/cli/check_command.h"
@@ -47,6 +48,24 @@ class WeakSource final : public sink::RecordSource {
   std::unique_ptr<sink::RecordSource> behind_;
   int refusals_;
   Errc code_;
+};
+
+// A record is stored when the stream is read for the second time.
+class LateRecord final : public sink::RecordSource {
+ public:
+  LateRecord(std::unique_ptr<sink::RecordSource> behind, std::function<void()> store)
+      : behind_(std::move(behind)), store_(std::move(store)) {}
+  Result<std::vector<std::string>> shards() override {
+    if (++times_ == 2) store_();
+    return behind_->shards();
+  }
+  Status open(const std::string& shard, sink::StartAt start) override { return behind_->open(shard, start); }
+  Result<sink::RecordBatch> read(const std::string& shard) override { return behind_->read(shard); }
+
+ private:
+  std::unique_ptr<sink::RecordSource> behind_;
+  std::function<void()> store_;
+  int times_ = 0;
 };
 
 struct Bench {
@@ -150,6 +169,24 @@ TEST_CASE("check: second copies and another device's holes do not matter") {
   CHECK(nlohmann::json::parse(bench.out.str())["duplicates"] == 1);
 }
 
+TEST_CASE("check: frames for which a merged one stands are ignored, and said to be") {
+  Bench bench;
+  FrameFactory factory("js220-1");
+  bench.put(factory.started(0, false));
+  const std::vector<wire::Bytes> old = {factory.flat_stat(0, 4000), factory.flat_stat(4000, 8000)};
+  bench.put(old[1]);
+  bench.put(factory.merged(old, 20000));
+  bench.put(factory.stopped(8000));
+  CHECK(bench.check({"js220-1", {}, true}) == 0);
+  const auto answer = nlohmann::json::parse(bench.out.str());
+  CHECK(answer["complete"] == true);
+  CHECK(answer["replaced_frames"] == 1);
+  CHECK(answer["totals"]["stat"]["samples"] == 4000);
+  CHECK(answer["totals"]["stat"]["p_sum"] == std::to_string(4000 * (int64_t{2} << 31)));
+  CHECK(bench.check({"js220-1", {}, false}) == 0);
+  CHECK(bench.out.str().find("ignored: 1 frames for which merged ones stand") != std::string::npos);
+}
+
 TEST_CASE("check: a device that is not in the stream is exit code 1") {
   Bench bench;
   CHECK(bench.check({"js220-9", {}, true}) == 1);
@@ -194,6 +231,31 @@ TEST_CASE("export: windows by label") {
   CHECK(bench.export_csv({ExportOptions::What::windows, {.device = "js220-1", .labels = {{"run", "7"}}}}) == 0);
   REQUIRE(bench.lines().size() == 2);
   CHECK(bench.lines()[1].find(",js220-1,4000,6000,1000,1000,1,1,1,2,2,2,2,2,2,2147483648000,") != std::string::npos);
+}
+
+TEST_CASE("export: of merged windows and those they were merged from only the merged ones are written") {
+  Bench bench;
+  FrameFactory factory("js220-1");
+  const std::vector<wire::Bytes> old = {factory.flat_stat(0, 4000), factory.flat_stat(4000, 8000)};
+  bench.put(old[0]);
+  bench.put(factory.flat_stat(8000, 10000));
+  bench.put(factory.merged(old, 20000));
+  bench.put(old[1]);
+  CHECK(bench.export_csv({ExportOptions::What::windows, {.device = "js220-1"}}) == 0);
+  REQUIRE(bench.lines().size() == 3);
+  CHECK(bench.lines()[1].find(",js220-1,8000,10000,1000,") != std::string::npos);
+  CHECK(bench.lines()[2].find(",js220-1,0,8000,4000,4000,") != std::string::npos);
+}
+
+TEST_CASE("export: a merged frame that comes while the stream is read is left out, what it replaces has been written") {
+  Bench bench;
+  FrameFactory factory("js220-1");
+  const std::vector<wire::Bytes> old = {factory.flat_stat(0, 4000), factory.flat_stat(4000, 8000)};
+  for (const wire::Bytes& frame : old) bench.put(frame);
+  auto source = std::make_unique<LateRecord>(bench.kinesis.make_source("s"), [&] { bench.put(factory.merged(old, 20000)); });
+  CHECK(bench.code(run_export({ExportOptions::What::windows, {.device = "js220-1"}}, *source, bench.surroundings)) == 0);
+  REQUIRE(bench.lines().size() == 5);
+  CHECK(bench.lines()[4].find(",js220-1,6000,8000,1000,") != std::string::npos);
 }
 
 TEST_CASE("export: nothing in the range is well, an unknown device is not") {
@@ -265,6 +327,34 @@ TEST_CASE("tail: text is readable, and one device can be chosen") {
   for (const char* part :
        {"5.000 kS/s", "lag      5 ms", "2.000 W", "1.000 A", "2.000 V", "energy   10.00 mJ", "gaps 0", "duplicates 0"})
     CHECK_MESSAGE(line.find(part) != std::string::npos, line, " has no ", part);
+}
+
+TEST_CASE("tail: the energy takes back what a merged frame replaces, whichever came first") {
+  Bench bench;
+  FrameFactory factory("js220-1");
+  const std::vector<wire::Bytes> old = {factory.flat_stat(0, 4000), factory.flat_stat(4000, 8000)};
+  const wire::Bytes once = factory.merged(old, 20000);
+  const std::vector<wire::Bytes> merged = {once};
+  std::vector<wire::Bytes> order;
+  SUBCASE("replaced ones first") { order = {old[0], once, old[1]}; }
+  SUBCASE("the merged one first") { order = {once, old[1], old[0]}; }
+  SUBCASE("merged twice") { order = {old[1], once, factory.merged(merged, 200000), old[0]}; }
+  SUBCASE("merged twice, the other way round") { order = {factory.merged(merged, 200000), once, old[0]}; }
+  size_t put = 0;
+  bench.clock.on_wait = [&] {
+    if (put < order.size()) bench.put(order[put++]);
+  };
+  CHECK(bench.tail({.json = true, .interval_ms = 250, .rounds_max = 6}) == 0);
+  std::optional<double> energy_j;
+  double samples = 0;
+  for (const std::string& text : bench.lines()) {
+    const auto line = nlohmann::json::parse(text);
+    energy_j = line["energy_j"].get<double>();
+    samples += line["samples_per_s"].get<double>() * 0.25;
+  }
+  CHECK(energy_j.value_or(0) == doctest::Approx(0.008));
+  CHECK(samples >= 2000);
+  CHECK(samples <= 4001);  // no sample is in two lines
 }
 
 TEST_CASE("tail: goes on with the shards that follow one that was split") {
