@@ -140,16 +140,26 @@ void remove_database(const std::string& directory) {
   for (const char* part : database_parts) ::unlink((database_path(directory) + part).c_str());
 }
 
-Result<std::string> move_aside(const std::string& directory, const std::string& database) {
+std::vector<std::string> damaged_folders(const std::string& directory) {
+  std::vector<unsigned> numbers = damaged_numbers(directory);
+  std::sort(numbers.begin(), numbers.end());
+  std::vector<std::string> folders;
+  for (const unsigned number : numbers) folders.push_back(damaged_path(directory, number));
+  return folders;
+}
+
+Result<std::string> move_aside(const std::string& directory, const std::vector<std::string>& databases) {
   std::vector<unsigned> numbers = damaged_numbers(directory);
   std::sort(numbers.begin(), numbers.end());
   const std::string target = damaged_path(directory, numbers.empty() ? 1 : numbers.back() + 1);
   JOULESPOOL_TRY(make_directory(target), "move a damaged database aside");
-  const std::string name = fs::path(database).filename().string();
-  for (const char* part : database_parts) {
-    const std::string from = database + part;
-    if (::rename(from.c_str(), (target + "/" + name + part).c_str()) != 0 && errno != ENOENT)
-      return system_error(from, errno).in("move a damaged database aside");
+  for (const std::string& database : databases) {
+    const std::string name = fs::path(database).filename().string();
+    for (const char* part : database_parts) {
+      const std::string from = database + part;
+      if (::rename(from.c_str(), (target + "/" + name + part).c_str()) != 0 && errno != ENOENT)
+        return system_error(from, errno).in("move a damaged database aside");
+    }
   }
   JOULESPOOL_TRY(sync_directory(target), "move a damaged database aside");
   JOULESPOOL_TRY(sync_directory(directory), "move a damaged database aside");

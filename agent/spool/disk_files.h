@@ -49,10 +49,12 @@ std::string boot_id();
 uint64_t database_disk_bytes(const std::string& directory);
 void remove_database(const std::string& directory);
 
-// Moves a database with its -wal and -shm to `<directory>/damaged-<n>`, n above all there, and returns that path. The oldest
+// Moves databases with their -wal and -shm to one `<directory>/damaged-<n>`, n above all there, and returns that path. The oldest
 // damaged-* folders above damaged_kept_max are removed.
 constexpr size_t damaged_kept_max = 4;
-Result<std::string> move_aside(const std::string& directory, const std::string& database);
+Result<std::string> move_aside(const std::string& directory, const std::vector<std::string>& databases);
+// The damaged-<n> folders there, the oldest first.
+std::vector<std::string> damaged_folders(const std::string& directory);
 
 // Disk space held back in `<directory>/reserve` (allocated, not written): given up when the disk is full, so that what frees
 // space, or tells of a loss, can still be stored.
