@@ -16,8 +16,9 @@ struct TailOptions {
   sink::StartAt start = sink::StartAt::newest;
 };
 
-// A frame that stands for others (agent/wire/FORMAT.md, section 3) takes their energy back. Mean values and rate have it only if none
-// of them was counted before: what a line said stays. Until `stop`, or rounds_max. Errors: the source's, once they have lasted for some seconds (reader/stream_scan.h).
+// A frame that stands for others (agent/wire/FORMAT.md, section 3) takes their energy back. Mean values and rate have it only if
+// none of them was counted before: what a line said stays. Until `stop`, or rounds_max. Errors: the source's, once they have
+// lasted for some seconds (reader/stream_scan.h).
 Result<ExitCode> run_tail(const TailOptions& options, sink::RecordSource& source, const Surroundings& surroundings,
                           std::stop_token stop);
 
