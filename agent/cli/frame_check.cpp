@@ -1,5 +1,7 @@
 #include "agent/cli/frame_check.h"
 
+#include <algorithm>
+
 #include "agent/codec/samples.h"
 #include "agent/codec/windows.h"
 #include "agent/wire/event.h"
@@ -71,6 +73,7 @@ Problem check_payload(const wire::Frame& frame) {
 
 HoleCause cause_of(const SequenceContent& content, uint64_t seq, uint64_t present_first) {
   if (content.recorded.contains(seq)) return HoleCause::recorded;
+  if (content.replaced.contains(seq)) return HoleCause::replaced;
   const bool nothing_waits_after = content.queued_seq_first == 0;
   if (seq < content.queued_seq_first || seq < present_first) return HoleCause::delivered;
   const bool is_tail = content.present.missing(seq, content.seq_next).front().end == content.seq_next;
@@ -102,6 +105,7 @@ std::string_view to_string(HoleCause cause) {
   switch (cause) {
     case HoleCause::delivered: return "delivered";
     case HoleCause::recorded: return "recorded";
+    case HoleCause::replaced: return "replaced";
     case HoleCause::undecided: return "undecided";
     case HoleCause::unexplained: return "unexplained";
   }
@@ -115,7 +119,7 @@ std::vector<Hole> find_holes(const SequenceContent& content) {
   for (const auto& missing : content.present.missing(1, content.seq_next)) {
     for (uint64_t seq = missing.first; seq < missing.end;) {
       const HoleCause cause = cause_of(content, seq, present_first);
-      uint64_t end = run_end(content.recorded, seq, missing.end);
+      uint64_t end = std::min(run_end(content.recorded, seq, missing.end), run_end(content.replaced, seq, missing.end));
       if (content.queued_seq_first > seq && content.queued_seq_first < end) end = content.queued_seq_first;
       if (!holes.empty() && holes.back().cause == cause && holes.back().range.last + 1 == seq) holes.back().range.last = end - 1;
       else holes.push_back({{seq, end - 1}, cause});

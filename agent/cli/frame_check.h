@@ -18,6 +18,7 @@ std::optional<std::string> check_frame(const spool::StoredFrame& frame);
 enum class HoleCause {
   delivered,    // before the oldest frame that waits for upload: acked, or evicted from the front
   recorded,     // a gap record in the event lane says so
+  replaced,     // a frame of the spool stands for them
   undecided,    // a gap record may say so that was delivered already
   unexplained,  // nothing says so
 };
@@ -32,9 +33,10 @@ struct Hole {
 struct SequenceContent {
   IntervalSet present;            // seqs in the spool
   IntervalSet recorded;           // seqs that gap records in the spool name
+  IntervalSet replaced;           // seqs that frames in the spool name in `replaces`
   uint64_t queued_seq_first = 0;  // oldest that waits for upload, 0 if none
   uint64_t seq_next = 1;
-  bool records_complete = false;  // no event frame of the device and epoch has left the spool
+  bool records_complete = false;  // no event frame of the device that may name its frames has left the spool
 };
 std::vector<Hole> find_holes(const SequenceContent& content);
 

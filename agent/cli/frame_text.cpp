@@ -67,6 +67,23 @@ nlohmann::json kept_json(const wire::FrameHeader& header) {
           {"without_packed", header.kept->without_packed}};
 }
 
+// The epoch is named where it is not the frame's own: "seq 17..26, seq 1..9 of epoch 00000000000000e1".
+std::string replaces_text(const wire::FrameHeader& header) {
+  std::string text;
+  for (const wire::ReplacedFrames& frames : header.replaces) {
+    text += (text.empty() ? "seq " : ", seq ") + std::to_string(frames.seqs.first) + ".." + std::to_string(frames.seqs.last);
+    if (frames.epoch != header.epoch) text += " of epoch " + hex_id(frames.epoch);
+  }
+  return text;
+}
+
+nlohmann::json replaces_json(const wire::FrameHeader& header) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const wire::ReplacedFrames& frames : header.replaces)
+    json.push_back({{"epoch", hex_id(frames.epoch)}, {"seq_first", frames.seqs.first}, {"seq_last", frames.seqs.last}});
+  return json;
+}
+
 }  // namespace
 
 void print_header(const wire::FrameHeader& header, const spool::FrameInfo& info, std::ostream& out) {
@@ -87,6 +104,9 @@ void print_header(const wire::FrameHeader& header, const spool::FrameInfo& info,
   table.add({"labels", header.labels.empty() ? "none" : labels_text(header.labels)});
   table.add({"samples", std::to_string(header.samples) + ", of these valid " + std::to_string(header.valid)});
   if (header.lane == wire::Lane::wave) table.add({"kept", kept_text(header)});
+  if (header.lane == wire::Lane::stat && header.kept)
+    table.add({"windows", "merged into ones of " + std::to_string(header.kept->window_ticks) + " ticks"});
+  if (!header.replaces.empty()) table.add({"replaces", replaces_text(header)});
   table.add({"charge", to_decimal(header.i_sum) + " units = " + format_si(integral(header.i_sum, rate_hz), "C")});
   table.add({"energy", to_decimal(header.p_sum) + " units = " + format_si(integral(header.p_sum, rate_hz), "J")});
   table.print(out);
@@ -127,6 +147,7 @@ nlohmann::json header_json(const wire::FrameHeader& header, const spool::FrameIn
           {"samples", header.samples},
           {"valid", header.valid},
           {"kept", kept_json(header)},
+          {"replaces", replaces_json(header)},
           {"charge_units", to_decimal(header.i_sum)},
           {"energy_units", to_decimal(header.p_sum)}};
 }

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -38,18 +39,29 @@ struct Findings {
 
 using Contents = std::map<wire::FrameSequence, SequenceContent>;
 
-// Gap records name frames of another lane, of the same device and epoch.
-void take_records(const spool::StoredFrame& frame, Contents& contents) {
-  const auto read = wire::read_frame(frame.bytes);
-  if (!std::holds_alternative<wire::Frame>(read)) return;
-  const auto events = wire::read_events(std::get<wire::Frame>(read).payload);
+void take_gap(const wire::Gap& gap, const wire::FrameSequence& events, Contents& contents) {
+  if (!gap.lane) return;
+  const auto record = [&](uint64_t epoch, wire::SeqRange seqs) {
+    if (seqs.last != UINT64_MAX) contents[{events.device, epoch, *gap.lane}].recorded.insert(seqs.first, seqs.last + 1);
+  };
+  if (gap.frames) record(gap.epoch != 0 ? gap.epoch : events.epoch, *gap.frames);
+  for (const wire::ReplacedFrames& frames : gap.replaced) record(frames.epoch, frames.seqs);
+}
+
+// What a frame says about others: gap records name those that are lost, `replaces` those for which it stands.
+void take_records(const spool::StoredFrame& stored, Contents& contents) {
+  const auto read = wire::read_frame(stored.bytes);
+  const auto* frame = std::get_if<wire::Frame>(&read);
+  if (frame == nullptr) return;
+  const wire::FrameSequence& sequence = stored.info.id.sequence;
+  if (sequence.lane == wire::Lane::stat)
+    for (const wire::ReplacedFrames& frames : frame->header.replaces)
+      contents[{sequence.device, frames.epoch, sequence.lane}].replaced.insert(frames.seqs.first, frames.seqs.last + 1);
+  if (sequence.lane != wire::Lane::event) return;
+  const auto events = wire::read_events(frame->payload);
   if (!events) return;
-  for (const wire::Event& event : *events) {
-    const auto* gap = std::get_if<wire::Gap>(&event);
-    if (gap == nullptr || !gap->lane || !gap->frames || gap->frames->last == UINT64_MAX) continue;
-    contents[{frame.info.id.sequence.device, frame.info.id.sequence.epoch, *gap->lane}].recorded.insert(gap->frames->first,
-                                                                                                        gap->frames->last + 1);
-  }
+  for (const wire::Event& event : *events)
+    if (const auto* gap = std::get_if<wire::Gap>(&event)) take_gap(*gap, sequence, contents);
 }
 
 // The oldest frame that waits for upload now: an agent may have delivered what was there when the walk began.
@@ -71,7 +83,7 @@ Status check_sequence(spool::SpoolReader& reader, const wire::FrameSequence& seq
                                if (frame.info.state == spool::FrameState::queued) last_queued = frame.info.id.seq;
                                if (auto problem = check_frame(frame))
                                  findings.damaged.push_back({frame.info.id, std::move(*problem)});
-                               else if (sequence.lane == wire::Lane::event) take_records(frame, contents);
+                               else take_records(frame, contents);
                                return true;
                              }),
                  "read frames of " + sequence.device);
@@ -81,9 +93,15 @@ Status check_sequence(spool::SpoolReader& reader, const wire::FrameSequence& seq
   return {};
 }
 
-bool records_complete(const Contents& contents, const wire::FrameSequence& sequence) {
+// Frames of an earlier epoch may be named by gap records of every epoch after it; which those are, nothing says.
+bool records_complete(const Contents& contents, const wire::FrameSequence& sequence, uint64_t newest_epoch) {
   const auto events = contents.find({sequence.device, sequence.epoch, wire::Lane::event});
-  return events != contents.end() && events->second.present.contains(1);
+  if (events == contents.end() || !events->second.present.contains(1)) return false;
+  if (sequence.epoch == newest_epoch) return true;
+  return std::all_of(contents.begin(), contents.end(), [&](const Contents::value_type& other) {
+    const bool may_name = other.first.device == sequence.device && other.first.lane == wire::Lane::event;
+    return !may_name || other.second.seq_next == 1 || other.second.present.contains(1);
+  });
 }
 
 Result<Findings> verify(spool::SpoolReader& reader) {
@@ -97,7 +115,7 @@ Result<Findings> verify(spool::SpoolReader& reader) {
     if (const Status status = check_sequence(reader, lane.sequence, contents, findings); !status) return status.error();
   }
   for (auto& [sequence, content] : contents) {
-    content.records_complete = records_complete(contents, sequence);
+    content.records_complete = records_complete(contents, sequence, reader.epoch());
     for (const Hole& hole : find_holes(content))
       if (hole.cause != HoleCause::delivered) findings.holes.push_back({sequence, hole});
   }
@@ -110,6 +128,7 @@ std::string name_of(const wire::FrameSequence& sequence) {
 
 std::string explanation(HoleCause cause) {
   if (cause == HoleCause::recorded) return "not there; a gap record says so";
+  if (cause == HoleCause::replaced) return "not there; a frame with longer windows stands for them";
   if (cause == HoleCause::undecided) return "not there; a gap record may have been delivered already";
   return "NOT THERE, and no gap record says why";
 }

@@ -141,3 +141,15 @@ TEST_CASE("holes: between waiting frames and without a record they are unexplain
   CHECK(holes({{1, 3}}, {}, 1, 6, true) == std::vector<Hole>{{{4, 5}, HoleCause::unexplained}});
   CHECK(holes({{1, 3}, {6, 10}}, {}, 0, 11, true) == std::vector<Hole>{{{4, 5}, HoleCause::unexplained}});
 }
+
+TEST_CASE("holes: frames that another one replaces are explained, beside those that a gap record names") {
+  SequenceContent content;
+  for (const wire::SeqRange& range : {wire::SeqRange{1, 2}, {11, 12}}) content.present.insert(range.first, range.last + 1);
+  content.replaced.insert(3, 8);
+  content.recorded.insert(6, 10);
+  content.queued_seq_first = 1;
+  content.seq_next = 13;
+  content.records_complete = true;
+  CHECK(find_holes(content) ==
+        std::vector<Hole>{{{3, 5}, HoleCause::replaced}, {{6, 9}, HoleCause::recorded}, {{10, 10}, HoleCause::unexplained}});
+}

@@ -60,6 +60,16 @@ class FilledSpool {
     commit.dropped.push_back({{device, writer_->epoch(), lane}, seq});
     REQUIRE(writer_->commit(commit).ok());
   }
+  // One frame with windows of `window_ticks` takes the place of those, as when the disk fills up.
+  wire::Bytes merge(const std::vector<wire::Bytes>& frames, uint64_t window_ticks) {
+    wire::Bytes merged = factory_.merged(frames, window_ticks);
+    add(merged);
+    for (const wire::Bytes& bytes : frames) {
+      const auto read = wire::read_frame(bytes);
+      dropped(wire::Lane::stat, std::get<wire::Frame>(read).header.seq);
+    }
+    return merged;
+  }
   // One event, two stat, two wave frames (the second kept).
   void fill() {
     factory_.header.labels = {{"run", "7"}};
@@ -92,6 +102,12 @@ json spool_json(const std::string& directory, std::vector<std::string> arguments
   const json document = json::parse(result.out);
   CHECK(document.at("version") == 1);
   return document;
+}
+
+std::string epoch_of(const FrameFactory& factory) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(factory.header.epoch));
+  return text;
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -240,6 +256,67 @@ TEST_CASE("spool verify: a hole is explained by a gap record, and unexplained wi
   spool.acked(wire::Lane::event, 1, 2);
   CHECK(spool_command(directory / "s", {"verify"}).exit_code == 0);
   CHECK(spool_json(directory / "s", {"verify"}).at("holes").at(0).at("cause") == "undecided");
+}
+
+TEST_CASE("spool verify: numbers of merged frames are explained by the frame that stands for them, then by its gap record") {
+  const TemporaryDirectory directory(Storage::memory);
+  FilledSpool spool(directory / "s");
+  FrameFactory& factory = spool.factory();
+  spool.add(factory.started(0));
+  std::vector<wire::Bytes> frames;
+  for (uint64_t at = 0; at < 50000; at += 10000) frames.push_back(factory.flat_stat(at, at + 10000));
+  for (const wire::Bytes& frame : frames) spool.add(frame);
+  const wire::Bytes first = spool.merge({frames[1], frames[2]}, 20000);  // 6 stands for 2 and 3
+  const json once = spool_json(directory / "s", {"verify"});
+  CHECK(once.at("well") == true);
+  CHECK(once.at("holes") == json::parse(R"([{"device":"js220-1","epoch":")" + epoch_of(factory) +
+                                        R"(","lane":"stat","seq_first":2,"seq_last":3,"cause":"replaced"}])"));
+  spool.merge({frames[3], first}, 200000);  // 7 stands for 4 and 6, so for 2 and 3, too
+  const json holes = spool_json(directory / "s", {"verify"}).at("holes");
+  REQUIRE(holes.size() == 2);
+  CHECK(holes[0].at("seq_last") == 4);
+  CHECK(holes[1].at("seq_first") == 6);
+  CHECK(holes[1].at("cause") == "replaced");
+  CHECK(spool_command(directory / "s", {"verify"}).out.find("seq 2..4: not there; a frame with longer windows stands for them") !=
+        std::string::npos);
+
+  spool.add(factory.flat_stat(50000, 60000));
+  spool.dropped(wire::Lane::stat, 7);
+  CHECK(spool_command(directory / "s", {"verify"}).exit_code == 1);
+  wire::Gap gap;
+  gap.reason = wire::GapReason::evicted;
+  gap.lane = wire::Lane::stat;
+  gap.frames = wire::SeqRange{7, 7};
+  gap.replaced = {{factory.header.epoch, {2, 4}}, {factory.header.epoch, {6, 6}}};
+  spool.add(factory.event({gap}, 60000));
+  const json recorded = spool_json(directory / "s", {"verify"});
+  CHECK(recorded.at("well") == true);
+  CHECK(recorded.at("holes").at(0).at("cause") == "recorded");
+  const json shown =
+      spool_json(directory / "s", {"show", "--lane", "event", "--seq", "2"}).at("frames").at(0).at("payload").at(0);
+  CHECK(shown.at("frames") == "7..7");
+  CHECK(shown.at("replaced").at(0) == json({{"epoch", epoch_of(factory)}, {"frames", "2..4"}}));
+}
+
+TEST_CASE("spool show: a merged frame says how long its windows are and for which frames it stands") {
+  const TemporaryDirectory directory(Storage::memory);
+  FilledSpool spool(directory / "s");
+  FrameFactory& factory = spool.factory();
+  std::vector<wire::Bytes> frames = {factory.flat_stat(0, 10000), factory.flat_stat(10000, 20000)};
+  for (const wire::Bytes& frame : frames) spool.add(frame);
+  FrameFactory earlier(device, 0xE0);
+  earlier.next_seq(wire::Lane::stat) = 41;
+  frames.push_back(earlier.flat_stat(20000, 30000));
+  spool.add(factory.merged(frames, 20000));
+  const json shown = spool_json(directory / "s", {"show", "--lane", "stat", "--seq", "3"}).at("frames").at(0);
+  CHECK(shown.at("kept").at("window_ticks") == 20000);
+  CHECK(shown.at("samples") == 15000);
+  CHECK(shown.at("replaces").size() == 2);
+  CHECK(shown.at("replaces").at(0) == json({{"epoch", "00000000000000e0"}, {"seq_first", 41}, {"seq_last", 41}}));
+  const CliResult text = spool_command(directory / "s", {"show", "--lane", "stat", "--seq", "3"});
+  CHECK(text.out.find("merged into ones of 20000 ticks") != std::string::npos);
+  CHECK(text.out.find("seq 41..41 of epoch 00000000000000e0, seq 1..2\n") != std::string::npos);
+  CHECK(spool_command(directory / "s", {"verify"}).exit_code == 0);
 }
 
 TEST_CASE("spool export: windows by range, with header and exact sums") {
