@@ -13,8 +13,10 @@ constexpr Command commands[] = {
     {"device", "watch", "Current, voltage and power as they are measured", add_device_watch},
     {"spool", "list", "Devices and lanes in the spool: sizes, times, what is not uploaded yet", add_spool_list},
     {"spool", "show", "Frames in the spool, or one frame in detail", add_spool_show},
-    {"spool", "stat", "How full the spool is", add_spool_stat},
+    {"spool", "stat", "How full the spool is, how long it and its card will last, what is damaged", add_spool_stat},
     {"spool", "verify", "Read and recompute every frame; exit code 1 if anything is wrong", add_spool_verify},
+    {"spool", "push", "Send a spool whose host is gone to a broker, under the host's name", add_spool_push},
+    {"spool", "purge", "Drop frames, with a gap record of what was not sent; asks before it does", add_spool_purge},
     {"spool", "export", "Windows or samples as CSV", add_spool_export},
     {"config", "show", "Every setting in force and where it came from", add_config_show},
     {"config", "check", "Is this file a valid configuration?", add_config_check},
@@ -25,7 +27,7 @@ constexpr Command commands[] = {
 
 constexpr CommandGroup groups[] = {
     {"device", "Instruments, of the running agent or directly"},
-    {"spool", "Look into a spool; reads only, also beside a running agent"},
+    {"spool", "Look into a spool, also beside a running agent or on a copy; only purge, push and repair write"},
     {"config", "Settings"},
 };
 

@@ -10,6 +10,7 @@ namespace {
 // Enough to read from disk in one go, little enough to hold in memory.
 constexpr size_t batch_frames_max = 256;
 constexpr size_t batch_bytes_max = 8 * 1024 * 1024;
+constexpr size_t batch_infos_max = 4096;
 
 }  // namespace
 
@@ -52,6 +53,17 @@ Status walk_frames(spool::SpoolReader& reader, const wire::FrameSequence& sequen
       if (!*go_on) return {};
     }
     after_seq = batch->back().info.id.seq;
+  }
+}
+
+Status walk_infos(spool::SpoolReader& reader, const wire::FrameSequence& sequence,
+                  const std::function<void(const spool::FrameInfo&)>& visit) {
+  for (uint64_t after_seq = 0;;) {
+    const auto batch = reader.list(sequence, after_seq, batch_infos_max);
+    if (!batch) return batch.error();
+    if (batch->empty()) return {};
+    for (const spool::FrameInfo& frame : *batch) visit(frame);
+    after_seq = batch->back().id.seq;
   }
 }
 

@@ -26,4 +26,8 @@ using FrameVisitor = std::function<Result<bool>(const spool::StoredFrame&)>;
 Status walk_frames(spool::SpoolReader& reader, const wire::FrameSequence& sequence, uint64_t after_seq,
                    const FrameVisitor& visit);
 
+// The same without the bytes: cheap.
+Status walk_infos(spool::SpoolReader& reader, const wire::FrameSequence& sequence,
+                  const std::function<void(const spool::FrameInfo&)>& visit);
+
 }  // namespace joulespool::cli

@@ -27,9 +27,9 @@ std::string SettingsFlags::file(const Surroundings& surroundings) const {
   return find_config_file(file_, surroundings.environment, config::config_file_variable, config::config_file_default);
 }
 
-Result<config::LoadedSettings> SettingsFlags::load(const Surroundings& surroundings) const {
+Result<config::LoadedSettings> SettingsFlags::load(const Surroundings& surroundings, bool finds_file) const {
   config::SettingsSources sources;
-  sources.file = file(surroundings);
+  sources.file = finds_file ? file(surroundings) : file_;
   sources.environment = surroundings.environment;
   sources.flags = flags_;
   return config::load_settings(sources);
@@ -44,11 +44,11 @@ std::shared_ptr<SpoolFlags> SpoolFlags::add(CLI::App& app, bool with_json) {
 }
 
 Result<SpoolFlags::Place> SpoolFlags::place(const Surroundings& surroundings) const {
-  if (!directory_.empty() && !settings_->file_given()) return Place{directory_, 0};
+  if (!directory_.empty() && !settings_->file_given()) return Place{directory_};
   const auto loaded = settings_->load(surroundings);
   if (!loaded) return loaded.error();
   const auto& spool = loaded->settings.spool;
-  return Place{directory_.empty() ? spool.directory : directory_, spool.budget_bytes};
+  return Place{directory_.empty() ? spool.directory : directory_, spool.budget_bytes, spool.card_endurance_bytes};
 }
 
 Result<std::unique_ptr<spool::SpoolReader>> SpoolFlags::open(const Place& place) {

@@ -14,7 +14,8 @@ namespace joulespool::cli {
 class SettingsFlags {
  public:
   static std::shared_ptr<SettingsFlags> add(CLI::App& app, bool all);
-  [[nodiscard]] Result<config::LoadedSettings> load(const Surroundings& surroundings) const;
+  // Without `finds_file`, no file is read that --config does not name.
+  [[nodiscard]] Result<config::LoadedSettings> load(const Surroundings& surroundings, bool finds_file = true) const;
   [[nodiscard]] std::string file(const Surroundings& surroundings) const;  // empty: none
   [[nodiscard]] bool file_given() const { return !file_.empty(); }
 
@@ -30,10 +31,15 @@ class SpoolFlags {
 
   struct Place {
     std::string directory;
-    uint64_t budget_bytes = 0;  // 0: not known, because no settings were read
+    uint64_t budget_bytes = 0;          // 0: not known, because no settings were read
+    uint64_t card_endurance_bytes = 0;  // 0: not known
   };
   // With --spool and without --config, no settings are read: a copied spool needs none.
   [[nodiscard]] Result<Place> place(const Surroundings& surroundings) const;
+  // All settings, for what a command needs beside the place.
+  [[nodiscard]] Result<config::LoadedSettings> load(const Surroundings& surroundings, bool finds_file) const {
+    return settings_->load(surroundings, finds_file);
+  }
   // The reader of a place. Errors: unreachable, also where there is no spool at all.
   static Result<std::unique_ptr<spool::SpoolReader>> open(const Place& place);
 

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -8,6 +9,7 @@
 #include "agent/cli/frame_walk.h"
 #include "agent/cli/settings_flags.h"
 #include "agent/cli/text_output.h"
+#include "agent/cli/time_flags.h"
 
 namespace joulespool::cli {
 namespace {
@@ -15,6 +17,7 @@ namespace {
 struct ShowFlags {
   std::shared_ptr<SpoolFlags> spool;
   std::shared_ptr<SequenceFilter> filter;
+  std::shared_ptr<TimeFlags> time;
   uint64_t seq = 0;  // 0: all
   size_t frames_max = 100;
 };
@@ -65,26 +68,54 @@ std::vector<std::string> row_of(const Shown& shown) {
   return row;
 }
 
+// The frames of a sequence that are meant: from the first to the last that may be.
+Result<wire::SeqRange> seqs_of(spool::SpoolReader& reader, const wire::FrameSequence& sequence, const ShowFlags& flags,
+                               const TimeRange& range) {
+  if (flags.seq != 0) return wire::SeqRange{flags.seq, flags.seq};
+  if (!range.from && !range.to) return wire::SeqRange{1, UINT64_MAX};
+  wire::SeqRange seqs{UINT64_MAX, 0};
+  JOULESPOOL_TRY(walk_infos(reader, sequence,
+                            [&](const spool::FrameInfo& frame) {
+                              if (!range.may_overlap(frame)) return;
+                              seqs.first = std::min(seqs.first, frame.id.seq);
+                              seqs.last = frame.id.seq;
+                            }),
+                 "list frames");
+  return seqs;
+}
+
+// What cannot be read is shown where it may be of the range.
+bool is_in(const TimeRange& range, const Shown& shown) {
+  const auto* frame = std::get_if<wire::Frame>(&shown.read);
+  return range.may_overlap(shown.stored.info) && (frame == nullptr || range.overlaps(frame->header));
+}
+
+Status read_lane(spool::SpoolReader& reader, const wire::FrameSequence& sequence, const ShowFlags& flags, const TimeRange& range,
+                 std::deque<Shown>& frames, bool& more) {
+  const auto seqs = seqs_of(reader, sequence, flags, range);
+  if (!seqs) return seqs.error();
+  if (seqs->first > seqs->last) return {};
+  return walk_frames(reader, sequence, seqs->first - 1, [&](const spool::StoredFrame& stored) -> Result<bool> {
+    if (stored.info.id.seq > seqs->last) return false;
+    frames.push_back({stored, wire::FrameDefect::too_short});
+    frames.back().read = wire::read_frame(frames.back().stored.bytes);
+    if (flags.seq == 0 && !is_in(range, frames.back())) frames.pop_back();
+    more = frames.size() > flags.frames_max;
+    if (more) frames.pop_back();
+    return !more;
+  });
+}
+
 Result<std::deque<Shown>> read_frames(spool::SpoolReader& reader, const ShowFlags& flags, bool& more) {
   const auto usage = reader.usage();
   if (!usage) return usage.error();
   const auto lanes = flags.filter->select(*usage);
   if (!lanes) return lanes.error();
+  const auto range = flags.time->resolve(data_end_utc_ns(usage->lanes));
+  if (!range) return range.error();
   std::deque<Shown> frames;  // its elements never move: they point into their own bytes
-  for (const spool::LaneUsage& lane : *lanes) {
-    const uint64_t after = flags.seq == 0 ? 0 : flags.seq - 1;
-    JOULESPOOL_TRY(walk_frames(reader, lane.sequence, after,
-                               [&](const spool::StoredFrame& stored) -> Result<bool> {
-                                 if (flags.seq != 0 && stored.info.id.seq != flags.seq) return false;
-                                 more = frames.size() == flags.frames_max;
-                                 if (more) return false;
-                                 frames.push_back({stored, wire::FrameDefect::too_short});
-                                 frames.back().read = wire::read_frame(frames.back().stored.bytes);
-                                 return flags.seq == 0;
-                               }),
-                   "read frames");
-    if (more) break;
-  }
+  for (size_t at = 0; at < lanes->size() && !more; ++at)
+    JOULESPOOL_TRY(read_lane(reader, (*lanes)[at].sequence, flags, *range, frames, more), "read frames");
   if (flags.seq != 0 && frames.empty())
     return Error{Errc::not_found, "there is no frame with seq " + std::to_string(flags.seq) + " in the spool"};
   return frames;
@@ -134,6 +165,7 @@ Action add_spool_show(CLI::App& app, const Surroundings& surroundings) {
   const auto flags = std::make_shared<ShowFlags>();
   flags->spool = SpoolFlags::add(app);
   flags->filter = SequenceFilter::add(app, true);
+  flags->time = TimeFlags::add(app);
   app.add_option("--seq", flags->seq, "One frame in detail: header, sections, events")
       ->type_name("N")
       ->check(CLI::PositiveNumber);

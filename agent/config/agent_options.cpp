@@ -22,6 +22,9 @@ OptionTable make_table() {
       integer(
           "spool.budget-bytes", "bytes", 1024 * 1024 * 1024, 16 * mebi, 64 * tebi,
           "Disk space for the whole spool. Beyond it the least important and oldest frames are dropped, each with a gap record."),
+      integer("spool.card-endurance-bytes", "bytes", 0, 0, 1e18,
+              "Bytes that the card or disk under the spool may be written in its life, by its maker's word (its TBW; without one, "
+              "capacity times 3000 for MLC, 1000 for TLC): spool stat tells from it how long the card will last. 0: not known."),
       integer("spool.commit-window-ms", "ms", 250, 10, 10000,
               "How often frames are written to disk: what a power cut can take at most."),
       integer("frame.size-max-bytes", "bytes", wire::frame_size_max_default, 16 * kibi, mebi - 4 * kibi,

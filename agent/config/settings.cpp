@@ -144,6 +144,7 @@ Settings to_settings(const Options& options) {
   settings.host = options.text("host");
   settings.spool.directory = options.text("spool.directory");
   settings.spool.budget_bytes = static_cast<uint64_t>(options.integer("spool.budget-bytes"));
+  settings.spool.card_endurance_bytes = static_cast<uint64_t>(options.integer("spool.card-endurance-bytes"));
   settings.spool.commit_window_ms = options.integer("spool.commit-window-ms");
   settings.frame_size_max_bytes = static_cast<size_t>(options.integer("frame.size-max-bytes"));
   settings.stat_window_us = options.integer("stat.window-us");

@@ -42,6 +42,7 @@ struct Settings {
   struct {
     std::string directory;
     uint64_t budget_bytes = 0;
+    uint64_t card_endurance_bytes = 0;  // 0: not known
     int64_t commit_window_ms = 0;
   } spool;
   size_t frame_size_max_bytes = 0;
