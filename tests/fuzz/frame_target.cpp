@@ -19,6 +19,11 @@ void check_header(const FrameHeader& header) {
   require(header.labels.size() <= wire::labels_max, "frame: no more labels than allowed");
   for (const wire::Label& label : header.labels)
     require(std::max(label.key.size(), label.value.size()) <= wire::label_bytes_max, "frame: no label longer than allowed");
+  require(header.replaces.size() <= wire::replaced_max, "frame: no more ranges of replaced frames than allowed");
+  for (const wire::ReplacedFrames& frames : header.replaces)
+    require(frames.epoch > 0 && frames.seqs.first > 0 && frames.seqs.first <= frames.seqs.last &&
+                (frames.epoch != header.epoch || frames.seqs.last < header.seq),
+            "frame: replaced frames were there before");
   // Maps come from outside, and readers use them.
   const int64_t utc_ns = header.utc.utc_ns_at(header.sample_id_first);
   static_cast<void>(header.utc.sample_id_at(utc_ns));

@@ -74,6 +74,8 @@ void add_stats(test::FrameFactory& make, std::vector<NamedFrame>& frames) {
     frames.push_back({"stat-" + std::to_string(count), make.stat(windows)});
   }
   frames.push_back({"stat-flat", make.flat_stat(500, 9000)});
+  const std::vector<Bytes> replaced = {make.flat_stat(9000, 20000), make.flat_stat(20000, 30000)};
+  frames.push_back({"stat-merged", make.merged(replaced, 20000)});
 }
 
 void add_events(test::FrameFactory& make, std::vector<NamedFrame>& frames) {
@@ -90,6 +92,10 @@ void add_events(test::FrameFactory& make, std::vector<NamedFrame>& frames) {
   const wire::UtcMap after{7, 1'767'225'600'000'000'000, 2000001.5, wire::UtcQuality::host};
   frames.push_back(
       {"event-kinds", make.event({gap, wire::ClockCorrected{before, after}, wire::DeviceNote{"trouble", "no permission", 12}})});
+  gap.lane = wire::Lane::stat;
+  gap.epoch = 0xE0;
+  gap.replaced = {{0xE0, {1, 2}}, {0xD0, {300, 4000}}};
+  frames.push_back({"event-merged-lost", make.event({gap})});
   frames.push_back({"event-started", make.started(4000)});
   frames.push_back({"event-stopped", make.stopped(8000)});
 }

@@ -29,6 +29,7 @@ SAMPLES_MAX = joulespool_wave.SAMPLES_MAX
 PACKED_ELEMENTS_MAX = joulespool_wave.PACKED_ELEMENTS_MAX
 WINDOWS_MAX = 65536
 LABELS_MAX, LABEL_BYTES_MAX = 32, 128
+REPLACED_MAX = 256
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 
 
@@ -116,6 +117,12 @@ def kept_samples(h):
     return h.sample_id_first + to_first * h.decimation, h.kept.decimation, max(0, -((to_first - h.samples) // factor))
 
 
+def _replaces_earlier_ones(h):
+    return len(h.replaces) <= REPLACED_MAX and all(
+        frames.epoch > 0 and 0 < frames.first <= frames.last < 2**64 - 1 and (frames.epoch != h.epoch or frames.last < h.seq)
+        for frames in h.replaces)
+
+
 def _is_valid(h):
     named = ID.match(h.host) and ID.match(h.device.id)
     numbered = h.lane in LANE_NAMES and h.seq > 0 and h.epoch > 0 and h.codec > 0
@@ -126,7 +133,7 @@ def _is_valid(h):
     labelled = len(h.labels) <= LABELS_MAX and all(
         0 < len(label.key.encode()) <= LABEL_BYTES_MAX and len(label.value.encode()) <= LABEL_BYTES_MAX for label in h.labels)
     lower_rate = not h.HasField("kept") or h.kept.decimation % h.decimation == 0
-    return counted and labelled and lower_rate and (keeps_all(h) or h.kept.window_ticks > 0)
+    return counted and labelled and lower_rate and (keeps_all(h) or h.kept.window_ticks > 0) and _replaces_earlier_ones(h)
 
 
 def read_frame(data):

@@ -10,6 +10,7 @@ generated modules agent.wire.frame_pb2 and event_pb2: put <build>/python on PYTH
     windows = devices["js220-001122"].windows()  # dict of arrays; sums as Python ints
 """
 import argparse
+import bisect
 import collections
 import dataclasses
 import hashlib
@@ -34,27 +35,83 @@ class Samples:
     p: np.ndarray          # W
 
 
+class SeqRanges:
+    """A set of seqs, given as ranges that may lie over each other."""
+
+    def __init__(self):
+        self._added, self._firsts, self._lasts = [], [], []
+
+    def add(self, first, last):
+        self._added.append((first, last))
+
+    def _join(self):
+        ranges, self._firsts, self._lasts = sorted(self._added + list(zip(self._firsts, self._lasts))), [], []
+        for first, last in ranges:
+            if self._lasts and first <= self._lasts[-1] + 1:
+                self._lasts[-1] = max(self._lasts[-1], last)
+            else:
+                self._firsts.append(first)
+                self._lasts.append(last)
+        self._added = []
+
+    def __contains__(self, seq):
+        if self._added:
+            self._join()
+        at = bisect.bisect_right(self._firsts, seq)
+        return at > 0 and seq <= self._lasts[at - 1]
+
+    def missing(self, first, last):
+        """[(first, last)]: the parts of a range that are not in the set."""
+        if self._added:
+            self._join()
+        parts = []
+        for a, b in zip(self._firsts, self._lasts):
+            if a > last:
+                break
+            if a > first:
+                parts.append((first, a - 1))
+            first = max(first, b + 1)
+        return parts + [(first, last)] if first <= last else parts
+
+
 class Device:
-    """The frames of one device, each once; frames() gives them in seq order."""
+    """The frames of one device, each once; frames() gives them in seq order, without those for which a merged frame of lane stat
+    stands that came, too (agent/wire/FORMAT.md, section 3): so do totals, windows and digests."""
 
     def __init__(self, device_id):
         self.id = device_id
-        self.sequences = {}  # (epoch, lane) -> {seq: Frame}, in the order of their first appearance
+        self.sequences = {}  # (epoch, lane) -> {seq: Frame}, in the order of their first appearance: all that came
+        self.replaced = {}   # epoch -> SeqRanges of lane stat: seqs for which another frame stands
         self.duplicates = 0
 
     def add(self, frame):
         frames = self.sequences.setdefault((frame.header.epoch, frame.header.lane), {})
         if frame.header.seq in frames:
             self.duplicates += 1
-        else:
-            frames[frame.header.seq] = frame
+            return
+        frames[frame.header.seq] = frame
+        if frame.header.lane == STAT:
+            for seqs in frame.header.replaces:
+                self.replaced.setdefault(seqs.epoch, SeqRanges()).add(seqs.first, seqs.last)
+
+    def is_replaced(self, epoch, lane, seq):
+        """Does a frame that came stand for this one?"""
+        return lane == STAT and seq in self.replaced.get(epoch, ())
+
+    def frames_of(self, epoch, lane):
+        """Frames of a sequence in seq order."""
+        frames = self.sequences.get((epoch, lane), {})
+        return (frames[seq] for seq in sorted(frames) if not self.is_replaced(epoch, lane, seq))
 
     def frames(self, lane):
         """Frames of a lane, sequence after sequence, each in seq order."""
-        for (_, of_lane), frames in self.sequences.items():
+        for epoch, of_lane in self.sequences:
             if of_lane == lane:
-                for seq in sorted(frames):
-                    yield frames[seq]
+                yield from self.frames_of(epoch, lane)
+
+    def replaced_frames(self):
+        """How many frames came for which another one stands."""
+        return sum(self.is_replaced(epoch, lane, seq) for (epoch, lane), frames in self.sequences.items() for seq in frames)
 
     def wave(self):
         """Decoded frames of lane wave, one by one: for more samples than fit into memory."""
@@ -77,8 +134,13 @@ class Device:
         return Samples(*(np.concatenate(column) for column in zip(*parts)))
 
     def windows(self, axis=None):
-        """All windows of an axis (None: of every axis) as a dict of arrays; sums are arrays of Python ints."""
-        parts = [decode_stat(frame) for frame in self.frames(STAT) if axis in (None, frame.header.axis)]
+        """All windows of an axis (None: of every axis, one after the other) as a dict of arrays, in the order of sample_id; sums
+        are arrays of Python ints. Windows that were merged during an outage are longer than others: see sample_id_end."""
+        frames, axes = [frame for frame in self.frames(STAT) if axis in (None, frame.header.axis)], {}
+        for frame in frames:
+            axes.setdefault(frame.header.axis, len(axes))
+        frames.sort(key=lambda frame: (axes[frame.header.axis], frame.header.sample_id_first))
+        parts = [decode_stat(frame) for frame in frames]
         if not parts:
             return {}
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -100,13 +162,17 @@ class Device:
                 "samples_lost": sum(gap.samples_lost for gap in self.gaps() if gap.lane == 0)}
 
     def holes(self):
-        """{(epoch, lane): [(first, last)]} of seqs up to the highest that did not come. Gaps may explain them."""
+        """{(epoch, lane): [(first, last)]} of seqs up to the highest that did not come, and for which no frame stands that came.
+        Gaps may explain them."""
         holes = {}
-        for key, frames in self.sequences.items():
+        for (epoch, lane), frames in self.sequences.items():
             last = 0
             for seq in sorted(frames):
-                if seq > last + 1:
-                    holes.setdefault(key, []).append((last + 1, seq - 1))
+                missing = [(last + 1, seq - 1)] if seq > last + 1 else []
+                if missing and lane == STAT and epoch in self.replaced:
+                    missing = self.replaced[epoch].missing(*missing[0])
+                if missing:
+                    holes.setdefault((epoch, lane), []).extend(missing)
                 last = seq
         return holes
 
@@ -177,9 +243,8 @@ def frames_from_directory(path):
 
 def _event_digest(device, epoch):
     digest, count = hashlib.sha256(), 0
-    frames = device.sequences[(epoch, EVENT)]
-    for seq in sorted(frames):
-        digest.update(struct.pack("<QI", seq, len(frames[seq].payload)) + frames[seq].payload)
+    for frame in device.frames_of(epoch, EVENT):
+        digest.update(struct.pack("<QI", frame.header.seq, len(frame.payload)) + frame.payload)
         count += 1
     return count, digest
 
@@ -203,9 +268,8 @@ class _WindowDigest:
 
 def _stat_digest(device, epoch):
     digest = _WindowDigest()
-    frames = device.sequences[(epoch, STAT)]
-    for seq in sorted(frames):
-        digest.add(decode_stat(frames[seq]))
+    for frame in device.frames_of(epoch, STAT):
+        digest.add(decode_stat(frame))
     return digest.count, digest.digest
 
 
@@ -226,9 +290,7 @@ class _RunDigest:
 
 def _wave_digests(device, epoch):
     digests = {"wave": _RunDigest()}
-    frames = device.sequences[(epoch, WAVE)]
-    for seq in sorted(frames):
-        wave = decode_wave(frames[seq])
+    for wave in map(decode_wave, device.frames_of(epoch, WAVE)):
         axis = wave.header.axis
         triples = np.stack((wave.i, wave.v, wave.p), axis=1).astype("<f4").tobytes()
         digests["wave"].add(axis, wave.sample_id, wave.decimation, len(wave.i), triples)
@@ -245,6 +307,8 @@ def digest_lines(device):
     """`device epoch lane count sha256`, sorted: one line per sequence, and for lane wave one per packed signal and one for windows."""
     lines = []
     for epoch, lane in device.sequences:
+        if next(device.frames_of(epoch, lane), None) is None:
+            continue
         if lane == WAVE:
             found = _wave_digests(device, epoch)
         else:
@@ -260,6 +324,8 @@ def summary_lines(device):
         size = sum(frame.bytes for frame in device.frames(lane))
         lines.append(f"  {name:5} {totals['frames']} frames, {size} bytes, {totals['samples']} samples, {totals['valid']} valid, "
                      f"charge {totals['i_sum']}, energy {totals['p_sum']} (units of 2^-31 A, W per sample)")
+    if device.replaced_frames():
+        lines.append(f"  {device.replaced_frames()} more frames of lane stat, for which merged ones stand")
     lost = collections.Counter()
     for gap in device.gaps():
         lost[(GAP_REASONS[gap.reason], LANE_NAMES.get(gap.lane, "all lanes"))] += gap.samples_lost

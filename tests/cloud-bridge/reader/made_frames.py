@@ -27,6 +27,32 @@ def wave_frame(payload, samples, seq=1, first=0, **fields):
                       **fields)
 
 
+def stat_frame(windows, seq=1, replaces=(), window_ticks=0, **fields):
+    """`windows`: (first sample_id, samples, current of each in units) of 2 ticks per sample; power is twice as much. Codec 1."""
+    first, end = windows[0][0], max(at + 2 * samples for at, samples, _ in windows)
+    columns = {"sample_id_first": np.diff([at for at, _, _ in windows], prepend=first), "length": [2 * n for _, n, _ in windows],
+               "count": [n for _, n, _ in windows], "valid": [n for _, n, _ in windows],
+               "i_sum": [n * i for _, n, i in windows], "p_sum": [2 * n * i for _, n, i in windows]}
+    payload = b""
+    for signal, (name, bits, dtype) in jr.WINDOW_COLUMNS.items():
+        values = columns.get(name, [0] * len(windows))
+        data = jr.halves_of(values).tobytes() if dtype is None else np.array(values, dtype=dtype).tobytes()
+        payload += struct.pack("<BBBBIIII", signal, jr.RAW, bits, 0, len(windows), 0, 0, len(data)) + data
+
+    def change(header):
+        for name in ("i_sum", "p_sum"):
+            total = sum(columns[name])
+            getattr(header, name).high, getattr(header, name).low = total >> 64, total & 2**64 - 1
+        for epoch, first_seq, last_seq in replaces:
+            header.replaces.add(epoch=epoch, first=first_seq, last=last_seq)
+        if window_ticks:
+            header.kept.window_ticks = window_ticks
+
+    samples = sum(n for _, n, _ in windows)
+    return make_frame(payload, change, lane=jr.STAT, sample_id_first=first, sample_id_end=end, samples=samples, valid=samples,
+                      seq=seq, **fields)
+
+
 # --- codec 2 -----------------------------------------------------------------------------------------------------------------
 
 def varint(value):

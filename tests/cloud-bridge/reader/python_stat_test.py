@@ -12,7 +12,7 @@ import numpy as np
 
 import joulespool_stat as stat
 from joulespool_bytes import Damaged
-from joulespool_frame import SUMS, halves_of, read_frame
+from joulespool_frame import SUMS, decode_events, halves_of, read_frame
 from made_frames import zigzag
 
 TOOLS = os.environ["JOULESPOOL_TEST_TOOLS"]
@@ -74,6 +74,17 @@ class Golden(unittest.TestCase):
         self.assertEqual(self.having("wide", stat.WIDE), set(stat.SUMS))
         self.assertEqual(self.having("odd-extremes", stat.UNITS) & set(stat.EXTREMES), set())
         self.assertLessEqual({"p_min", "p_max"}, self.having("states", stat.FORMULA))
+
+    def test_a_merged_frame_stands_for_another(self):
+        merged, replaced = (read_frame((VECTORS / f"stat-codec2-{name}.frame").read_bytes()).header
+                            for name in ("merged", "replaced"))
+        self.assertEqual([(frames.epoch, frames.first, frames.last) for frames in merged.replaces], [(0xE0, 41, 41), (0xE1, 1, 2)])
+        self.assertEqual((replaced.epoch, replaced.seq), (0xE1, 2))
+        self.assertEqual((merged.kept.decimation, merged.kept.window_ticks), (0, 20000))
+        self.assertEqual(merged.samples, 90000)
+        gap = decode_events(read_frame((VECTORS / "event-merged-lost.frame").read_bytes()))[0].gap
+        self.assertEqual((gap.epoch, gap.frames.first, gap.frames.last), (merged.epoch, merged.seq, merged.seq))
+        self.assertEqual(gap.replaced, merged.replaces)
 
     def test_all_model_bits_are_in_use(self):
         used = 0

@@ -1,5 +1,6 @@
 // write_stat_vectors DIRECTORY: the golden frames stat-codec2-*.frame as the encoder would make them now, one per feature of the
-// payload and per fallback. python_stat_test.py checks that each has what its name says; tests/vectors/README.md.
+// payload and per fallback; a frame that stands for others, one of those, and the record that such a frame was lost.
+// python_stat_test.py checks that each has what its name says; tests/vectors/README.md.
 #include <bit>
 #include <functional>
 #include <iostream>
@@ -152,6 +153,30 @@ wire::Bytes with_payload(const wire::Bytes& bytes, bool keep, std::initializer_l
   return wire::write_frame(frame.header, payload);
 }
 
+// Of an earlier epoch and of this one; the last of them is there, too.
+void write_merged(const std::string& directory) {
+  const Windows windows = part(windows_of({"js220", "constant", 0.12}), 7, 90);
+  FrameFactory earlier("vector-stat-merged", 0xE0), factory("vector-stat-merged");
+  earlier.next_seq(wire::Lane::stat) = 41;
+  const std::vector<wire::Bytes> frames = {earlier.stat(part(windows, 0, 30)), factory.stat(part(windows, 30, 30)),
+                                           factory.stat(part(windows, 60, 30))};
+  const wire::Bytes merged = factory.merged(frames, 20'000);
+  write_file(directory + "/stat-codec2-replaced.frame", frames.back());
+  write_file(directory + "/stat-codec2-merged.frame", merged);
+  const wire::FrameHeader header = std::get<wire::Frame>(wire::read_frame(merged)).header;
+  wire::Gap gap;
+  gap.reason = wire::GapReason::evicted;
+  gap.axis = header.axis.life;
+  gap.sample_id_first = header.sample_id_first;
+  gap.sample_id_end = header.sample_id_end;
+  gap.samples_lost = header.samples;
+  gap.lane = wire::Lane::stat;
+  gap.frames = wire::SeqRange{header.seq, header.seq};
+  gap.epoch = header.epoch;
+  gap.replaced = header.replaces;
+  write_file(directory + "/event-merged-lost.frame", FrameFactory("vector-event-merged", 0xE2).event({gap}, 1'000'000));
+}
+
 }  // namespace
 }  // namespace joulespool::test
 
@@ -172,5 +197,6 @@ int main(int argc, char** argv) {
   write_file(directory + "later-columns.frame",
              with_payload(FrameFactory("vector-stat-later-columns").stat(constant()), true, {4, 255, 1, 2, 3, 0}));
   write_file(directory + "no-window.frame", with_payload(FrameFactory("vector-stat-no-window").stat(constant()), false, {0}));
+  write_merged(argv[1]);
   return 0;
 }
