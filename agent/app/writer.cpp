@@ -184,14 +184,16 @@ void Writer::record_lost_frame(const spool::FrameInfo& info, wire::GapReason rea
 void Writer::make_room(spool::Commit& commit) {
   uint64_t bytes = 0;
   for (const spool::NewFrame& frame : commit.frames) bytes += frame.bytes.size();
-  const auto victims = spool_.victims(bytes);
-  if (!victims) return on_failed(victims.error());
-  for (const spool::FrameInfo& victim : *victims) {
+  const auto plan = spool_.make_room({.bytes = bytes});
+  if (!plan) return on_failed(plan.error());
+  std::vector<spool::FrameInfo> victims = plan->drop;
+  victims.insert(victims.end(), plan->merge.begin(), plan->merge.end());
+  for (const spool::FrameInfo& victim : victims) {
     commit.dropped.push_back(victim.id);
     if (victim.state == spool::FrameState::queued)
       record_lost_frame(victim, wire::GapReason::evicted, "the spool's budget is used up");
   }
-  if (!victims->empty()) log_event(LogLevel::warning, "frames_evicted", {{"frames", victims->size()}});
+  if (!victims.empty()) log_event(LogLevel::warning, "frames_evicted", {{"frames", victims.size()}});
 }
 
 void Writer::collect(spool::Commit& commit, bool with_samples) {

@@ -75,7 +75,9 @@ void join_before(Extents& extents, Extents::iterator at) {
   const auto before = std::prev(at);
   Extent& a = before->second;
   const Extent& b = at->second;
-  if (a.seq_last + 1 != at->first || a.segment != b.segment || a.state != b.state || a.cover.axis != b.cover.axis) return;
+  if (a.seq_last + 1 != at->first || a.segment != b.segment || a.state != b.state || a.level != b.level ||
+      a.cover.axis != b.cover.axis)
+    return;
   a.seq_last = b.seq_last;
   a.bytes += b.bytes;
   a.cover.sample_id_end = b.cover.sample_id_end;
@@ -120,7 +122,7 @@ Extents::const_iterator find_extent(const Stream& stream, uint64_t seq) {
 void append(Stream& stream, const FrameInfo& frame, uint64_t segment) {
   const uint64_t seq = frame.id.seq;
   const auto [at, added] =
-      stream.extents.insert_or_assign(seq, Extent{seq, frame.state, segment, frame.size_bytes, cover_of(frame)});
+      stream.extents.insert_or_assign(seq, Extent{seq, frame.state, frame.level, segment, frame.size_bytes, cover_of(frame)});
   stream.next_seq = seq + 1;
   join_before(stream.extents, at);
 }
@@ -167,9 +169,22 @@ std::map<uint64_t, Amount> amounts_by_segment(const StreamTable& streams) {
   return amounts;
 }
 
+Amount amount_of(const StreamTable& streams, wire::Lane lane) {
+  Amount all;
+  for (const auto& [sequence, stream] : streams) {
+    if (sequence.lane != lane) continue;
+    for (const auto& [first, extent] : stream.extents) {
+      all.frames += extent.seq_last - first + 1;
+      all.bytes += extent.bytes;
+    }
+  }
+  return all;
+}
+
 Amount amount_of(const StreamTable& streams) {
   Amount all;
-  for (const auto& [segment, amount] : amounts_by_segment(streams)) {
+  for (const wire::Lane lane : wire::lanes) {
+    const Amount amount = amount_of(streams, lane);
     all.frames += amount.frames;
     all.bytes += amount.bytes;
   }

@@ -22,10 +22,11 @@ struct Cover {
 };
 Cover cover_of(const FrameInfo& frame);
 
-// Frames of one sequence with consecutive numbers, all in one segment, in one state and on one axis.
+// Frames of one sequence with consecutive numbers, all in one segment, in one state and level and on one axis.
 struct Extent {
   uint64_t seq_last = 0;  // the first is its key
   FrameState state = FrameState::queued;
+  uint8_t level = 0;
   uint64_t segment = 0;
   uint64_t bytes = 0;
   Cover cover;
@@ -65,6 +66,7 @@ struct Amount {
   uint64_t frames = 0, bytes = 0;
 };
 Amount amount_of(const StreamTable& streams);
+Amount amount_of(const StreamTable& streams, wire::Lane lane);
 // A segment without frames is not in it.
 std::map<uint64_t, Amount> amounts_by_segment(const StreamTable& streams);
 

@@ -11,11 +11,7 @@ namespace {
 constexpr uint64_t row_bytes = 96, empty_bytes_max = 2048;
 
 // Smaller leaves first.
-auto rank(const FrameInfo& frame) {
-  const int lane = -static_cast<int>(frame.id.sequence.lane);  // wave = 3 before stat = 2
-  const int state = frame.state == FrameState::kept ? 0 : 1;
-  return std::tuple(lane, state, frame.utc_first_ns);
-}
+auto rank(const FrameInfo& frame) { return std::tuple(frame.state == FrameState::kept ? 0 : 1, frame.utc_first_ns); }
 
 }  // namespace
 
@@ -40,13 +36,26 @@ uint64_t bytes_over_budget(const Amount& frames, uint64_t other_bytes, uint64_t 
   return total > budget_bytes ? total - budget_bytes : 0;
 }
 
+std::array<FreeingStep, 3> freeing_steps(const LaneLoad& stat, const LaneLoad& wave) {
+  const bool merge_first = wave.bytes <= wave.share_bytes && stat.bytes > stat.share_bytes;
+  if (merge_first) return {FreeingStep::merge_stat, FreeingStep::drop_wave, FreeingStep::drop_stat};
+  return {FreeingStep::drop_wave, FreeingStep::merge_stat, FreeingStep::drop_stat};
+}
+
+std::optional<uint8_t> level_to_merge(const LevelBytes& bytes) {
+  std::optional<uint8_t> best;
+  for (uint8_t level = 0; level < level_max; ++level)
+    if (bytes[level] > 0 && (!best || bytes[level] << level > bytes[*best] << *best)) best = level;
+  return best;
+}
+
 std::vector<FrameInfo> choose_victims(const std::vector<std::vector<FrameInfo>>& queues, uint64_t bytes) {
   std::vector<size_t> next(queues.size(), 0);
   std::vector<FrameInfo> victims;
   for (uint64_t freed = 0; freed < bytes && victims.size() < victims_max;) {
     size_t best = queues.size();
     for (size_t i = 0; i < queues.size(); ++i) {
-      if (next[i] == queues[i].size() || queues[i][next[i]].id.sequence.lane == wire::Lane::event) continue;
+      if (next[i] == queues[i].size()) continue;
       if (best == queues.size() || rank(queues[i][next[i]]) < rank(queues[best][next[best]])) best = i;
     }
     if (best == queues.size()) break;

@@ -7,7 +7,8 @@ PRAGMA user_version = 2;
 
 -- Whose spool this is, written with every commit. `epoch` is random and not 0. `boot`: of the kernel under which the segment was last
 -- written, `closed`: 1 if its writer ended properly. `state_sum` goes over all rows of `streams`, `extents` and `positions`: of a
--- damaged log, one table may be read as it was at another time than the others.
+-- damaged log, one table may be read as it was at another time than the others. `appended_bytes` of frames were stored since
+-- `counted_since_utc_ns`, `written_bytes` written for it, by all segments there ever were.
 CREATE TABLE meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   host TEXT NOT NULL,
@@ -16,6 +17,9 @@ CREATE TABLE meta (
   boot TEXT NOT NULL,
   closed INTEGER NOT NULL,
   state_sum INTEGER NOT NULL,
+  appended_bytes INTEGER NOT NULL,
+  written_bytes INTEGER NOT NULL,
+  counted_since_utc_ns INTEGER NOT NULL,
   crc32c INTEGER NOT NULL
 ) STRICT;
 
@@ -30,7 +34,8 @@ CREATE TABLE streams (
   crc32c INTEGER NOT NULL
 ) STRICT;
 
--- The frames that are there: [seq_first, seq_last] of a stream lie in `segment`, all in `state` (0 queued, 1 kept) and on one axis.
+-- The frames that are there: [seq_first, seq_last] of a stream lie in `segment`, all in one `state` and on one axis. `state`: 0 queued,
+-- 1 kept, plus 2 for each time that windows were merged into longer ones.
 -- `bytes`: the sum of their sizes. A frame that no row names has left, whether its segment is still there or not.
 CREATE TABLE extents (
   stream INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 // The durable queue: frames wait here until the bridge says that Kinesis has them.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ struct FrameInfo {
   int64_t utc_end_ns = 0;
   uint64_t samples = 0;  // FrameHeader::samples
   uint64_t size_bytes = 0;
+  uint8_t level = 0;  // lane stat: how often its windows were merged into longer ones; at most level_max
 };
 
 struct NewFrame {
@@ -51,8 +53,11 @@ struct DevicePosition {
 
 // Bytes of all frames of one commit, at most: what the write-ahead log can take without growing its index (docs/spool.md).
 constexpr uint64_t commit_bytes_max = 64ULL * 1024 * 1024;
-// victims() names at most so many frames per call: a transaction has to stay small.
-constexpr size_t victims_max = 1000;
+// make_room() names at most so many frames per call: a transaction has to stay small.
+constexpr size_t victims_max = 8000;
+// With each level the windows of lane stat are ten times as long: 1 ms, 10 ms, 100 ms, 1 s.
+constexpr uint8_t level_max = 3;
+constexpr unsigned level_factor = 10;
 
 // One transaction: all of it is durable (survives a power cut) when commit() returns ok, or none of it is visible.
 struct Commit {
@@ -77,11 +82,35 @@ struct LaneUsage {
   int64_t utc_first_ns = 0, utc_end_ns = 0;  // time covered by the frames there
 };
 
+// What the spool has cost its medium so far, also in earlier runs.
+struct Wear {
+  uint64_t appended_bytes = 0;  // of frames, as they came
+  uint64_t written_bytes = 0;   // to files: pages of the log and all that comes with them, but not the file system's own
+  int64_t since_utc_ns = 0;     // when counting began, by the host's clock
+};
+
 struct Usage {
   std::vector<LaneUsage> lanes;
+  Wear wear;
   uint64_t payload_bytes = 0;  // of all frames
   uint64_t disk_bytes = 0;     // allocated on disk, all files
   uint64_t quarantined_frames = 0;
+};
+
+// What a coming commit needs of the budget.
+struct RoomRequest {
+  uint64_t bytes = 0;      // of the frames to come
+  int64_t now_utc_ns = 0;  // for age limits; 0: the clock is not set, there are none
+  // Up to these, frames may have been published: they are dropped, if need be, but not merged.
+  std::map<wire::FrameSequence, uint64_t> published = {};
+};
+// Frames that have to leave for it.
+struct RoomPlan {
+  std::vector<FrameInfo> drop;  // the oldest first; event frames are never among them
+  // Waiting frames of lane stat, of one sequence, level and axis, in seq order: their windows are to be merged into longer ones,
+  // so that frames of the next level take their place.
+  std::vector<FrameInfo> merge;
+  [[nodiscard]] bool empty() const { return drop.empty() && merge.empty(); }
 };
 
 // Reads beside a writer, in this or another process. One thread at a time.
@@ -114,20 +143,31 @@ class SpoolWriter {
   virtual Status commit(const Commit& commit) = 0;
   // What is known of one frame. Errors: not_found.
   virtual Result<FrameInfo> find(const wire::FrameId& id) = 0;
-  // Frames to drop so that `bytes_needed` more stay within the budget: kept `wave` frames first, then queued ones, lowest
-  // lane (wave, stat, event) and oldest first. Event frames are never among them. At most victims_max at a time.
-  virtual Result<std::vector<FrameInfo>> victims(uint64_t bytes_needed) = 0;
+  // What must leave so that the spool stays within its budget and its age limits (retention.h says what goes first). More leaves
+  // than is needed at once, so that gap records stay few. Ask before every commit.
+  virtual Result<RoomPlan> make_room(const RoomRequest& request) = 0;
+  // As SpoolReader::read().
+  virtual Result<std::vector<StoredFrame>> read(const wire::FrameSequence& sequence, uint64_t after_seq,
+                                                std::optional<FrameState> state, size_t frames_max, size_t bytes_max) = 0;
   virtual Result<Usage> usage() = 0;
   virtual Result<std::vector<DevicePosition>> positions() = 0;
   // What a person should know and no return value said ("spool.db was damaged: moved to /x/damaged-1"); each once.
   virtual std::vector<std::string> take_notices() { return {}; }
 };
 
+// Limits of one lane.
+struct LaneRetention {
+  // Of the budget, in percent: as long as a lane takes no more, other lanes that take more than theirs make room first.
+  unsigned share_percent = 0;
+  int64_t age_max_ns = 0;  // older frames are dropped; 0: no limit
+};
+
 struct SpoolOptions {
   std::string directory;
   std::string host;                               // written into a new spool; an existing one must have the same
   uint64_t budget_bytes = 1024ULL * 1024 * 1024;  // for everything in the directory
-  std::string boot = {};                          // which boot of the machine this is; empty: the kernel is asked
+  LaneRetention stat = {}, wave = {};
+  std::string boot = {};  // which boot of the machine this is; empty: the kernel is asked
 };
 
 }  // namespace joulespool::spool

@@ -26,12 +26,6 @@ uint64_t log_bytes_of(uint64_t frame_bytes) {
   return bytes + bytes / 64;  // what the log and a chain of pages have beside each page
 }
 
-uint64_t snapshot_bytes(const SpoolState& state) {
-  uint64_t rows = state.positions.size();
-  for (const auto& [sequence, stream] : state.streams) rows += 1 + stream.extents.size();
-  return (pages_fixed + rows * state_row_bytes / page_bytes) * log_frame_bytes;
-}
-
 int64_t id_max(const StreamTable& streams) {
   int64_t id = 0;
   for (const auto& [sequence, stream] : streams) id = std::max(id, stream.id);
@@ -39,6 +33,12 @@ int64_t id_max(const StreamTable& streams) {
 }
 
 }  // namespace
+
+uint64_t snapshot_bytes(const SpoolState& state) {
+  uint64_t rows = state.positions.size();
+  for (const auto& [sequence, stream] : state.streams) rows += 1 + stream.extents.size();
+  return (pages_fixed + rows * state_row_bytes / page_bytes) * log_frame_bytes;
+}
 
 bool is_over(const SpoolState& state, const wire::FrameSequence& sequence, const Stream& stream) {
   return sequence.epoch != state.meta.epoch && stream.extents.empty() && stream.id != id_max(state.streams);
@@ -69,7 +69,7 @@ Status CommitWriter::prepare(const Commit& commit, Quarantine& quarantine) {
   for (const NewFrame& frame : commit.frames) JOULESPOOL_TRY(check(frame), "store " + name(frame.info.id.sequence));
   for (const auto& id : commit.set_aside) JOULESPOOL_TRY(set_aside(id, quarantine), "set aside");
   for (const auto& [sequence, range] : commit.stored) JOULESPOOL_TRY(take_out(sequence, range, true), "remove what is stored");
-  for (const auto& id : commit.dropped) JOULESPOOL_TRY(take_out(id.sequence, {id.seq, id.seq}, false), "drop");
+  JOULESPOOL_TRY(drop(commit.dropped), "drop");
   for (DevicePosition position : commit.positions) {
     if (std::isnan(position.utc.counter_rate_hz)) position.utc.counter_rate_hz = 0;  // SQLite would make it NULL
     const std::string device = position.device.id;
@@ -79,12 +79,24 @@ Status CommitWriter::prepare(const Commit& commit, Quarantine& quarantine) {
   return {};
 }
 
+// Neighbours together: an eviction may be thousands of frames.
+Status CommitWriter::drop(const std::vector<wire::FrameId>& dropped) {
+  for (size_t first = 0, end = 0; first < dropped.size(); first = end) {
+    const wire::FrameId& id = dropped[first];
+    for (end = first + 1; end < dropped.size(); ++end)
+      if (dropped[end].sequence != id.sequence || dropped[end].seq != dropped[end - 1].seq + 1) break;
+    JOULESPOOL_TRY(take_out(id.sequence, {id.seq, dropped[end - 1].seq}, false), name(id.sequence));
+  }
+  return {};
+}
+
 Status CommitWriter::check(const NewFrame& frame) {
   const wire::FrameSequence& sequence = frame.info.id.sequence;
   if (sequence.epoch != state_.meta.epoch)
     return Error{Errc::usage, "epoch " + std::to_string(sequence.epoch) + " is not this spool's"};
   if (!wire::is_valid_id(sequence.device)) return Error{Errc::usage, "no device id: '" + sequence.device + "'"};
   if (!is_lane(sequence.lane)) return Error{Errc::usage, "no lane"};
+  if (frame.info.level > level_max) return Error{Errc::usage, "level " + std::to_string(frame.info.level)};
   const Stream* const stream = find(sequence);
   uint64_t& next = next_seq_.try_emplace(sequence, stream == nullptr ? 1 : stream->next_seq).first->second;
   const uint64_t seq = frame.info.id.seq;
@@ -92,6 +104,7 @@ Status CommitWriter::check(const NewFrame& frame) {
     return Error{Errc::usage, "seq " + std::to_string(seq) + " where " + std::to_string(next) + " is next"};
   ++next;
   log_bytes_ += log_bytes_of(frame.bytes.size());
+  appended_bytes_ += frame.bytes.size();
   return {};
 }
 

@@ -16,6 +16,9 @@ constexpr uint64_t no_segment = UINT64_MAX;
 // twice.
 bool is_over(const SpoolState& state, const wire::FrameSequence& sequence, const Stream& stream);
 
+// What the state takes of a segment's log when the segment begins, at most.
+uint64_t snapshot_bytes(const SpoolState& state);
+
 // Works beside `state`, which its user adopts after the transaction is committed; both must outlive it.
 class CommitWriter {
  public:
@@ -31,12 +34,15 @@ class CommitWriter {
 
   // What the transaction takes of a segment's log, at most: also of a new one's.
   [[nodiscard]] uint64_t log_bytes() const { return log_bytes_; }
+  // Of the commit's frames.
+  [[nodiscard]] uint64_t appended_bytes() const { return appended_bytes_; }
 
   // Inside a transaction. `fresh`: the segment is new, and gets everything; else what this commit changes.
   Status write(const Commit& commit, Database& database, const SegmentMeta& meta, bool fresh);
   void adopt_into(SpoolState& state);
 
  private:
+  Status drop(const std::vector<wire::FrameId>& dropped);
   Status set_aside(const wire::FrameId& id, Quarantine& quarantine);
   Status take_out(const wire::FrameSequence& sequence, wire::SeqRange range, bool queued_only);
   Status check(const NewFrame& frame);
@@ -53,7 +59,7 @@ class CommitWriter {
   std::vector<StoredFrame> moved_;
   PositionTable positions_;  // those of this commit
   bool found_unreadable_ = false;
-  uint64_t log_bytes_ = 0, state_sum_ = 0;
+  uint64_t log_bytes_ = 0, appended_bytes_ = 0, state_sum_ = 0;
 };
 
 }  // namespace joulespool::spool

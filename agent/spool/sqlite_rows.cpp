@@ -8,6 +8,8 @@
 namespace joulespool::spool {
 namespace {
 
+constexpr std::string_view meta_columns =
+    "host, epoch, segment, boot, closed, state_sum, appended_bytes, written_bytes, counted_since_utc_ns, crc32c";
 constexpr std::string_view frame_columns =
     "key, state, axis, sample_id_first, sample_id_end, utc_first_ns, utc_end_ns, samples, size, crc32c";
 constexpr std::string_view extent_columns =
@@ -16,12 +18,20 @@ constexpr std::string_view position_columns =
     "device, model, serial, axis_life, counter_rate_hz, decimation, sample_id_end, utc_sample_id, utc_ns, utc_counter_rate_hz,"
     " utc_quality, samples, valid, i_sum_high, i_sum_low, p_sum_high, p_sum_low, samples_lost";
 
-uint32_t number_of(FrameState state) { return static_cast<uint32_t>(state); }
 uint32_t number_of(wire::Lane lane) { return static_cast<uint32_t>(lane); }
 
-std::optional<FrameState> state_of(int64_t number) {
-  if (number != 0 && number != 1) return std::nullopt;
-  return number == 0 ? FrameState::queued : FrameState::kept;
+// Column `state`: of a frame or an extent.
+template <class T>
+uint32_t state_number(const T& of) {
+  return static_cast<uint32_t>(of.state) + 2U * of.level;
+}
+
+template <class T>
+bool set_state(int64_t number, T& of) {
+  if (number < 0 || number > 1 + 2 * level_max) return false;
+  of.state = number % 2 == 0 ? FrameState::queued : FrameState::kept;
+  of.level = static_cast<uint8_t>(number / 2);
+  return true;
 }
 
 std::optional<wire::Lane> lane_of(int64_t number) {
@@ -33,13 +43,13 @@ std::optional<wire::Lane> lane_of(int64_t number) {
 Error bad_row(const char* table) { return {Errc::damaged, std::string("a row of ") + table + " does not match its checksum"}; }
 
 uint32_t crc_of(int64_t key, const FrameInfo& info, wire::ByteView bytes) {
-  return row_crc(key, number_of(info.state), info.axis, info.sample_id_first, info.sample_id_end, info.utc_first_ns,
-                 info.utc_end_ns, info.samples, bytes);
+  return row_crc(key, state_number(info), info.axis, info.sample_id_first, info.sample_id_end, info.utc_first_ns, info.utc_end_ns,
+                 info.samples, bytes);
 }
 
 uint32_t crc_of(int64_t stream, uint64_t seq_first, const Extent& extent) {
   const Cover& cover = extent.cover;
-  return row_crc(stream, seq_first, extent.seq_last, number_of(extent.state), extent.segment, extent.bytes, cover.axis,
+  return row_crc(stream, seq_first, extent.seq_last, state_number(extent), extent.segment, extent.bytes, cover.axis,
                  cover.sample_id_first, cover.sample_id_end, cover.utc_first_ns, cover.utc_end_ns);
 }
 
@@ -49,7 +59,7 @@ uint32_t crc_of(const wire::FrameSequence& sequence, const Stream& stream) {
 
 uint32_t crc_of(const SegmentMeta& meta) {
   return row_crc(std::string_view(meta.host), meta.epoch, meta.segment, std::string_view(meta.boot), uint64_t{meta.closed},
-                 meta.state_sum);
+                 meta.state_sum, meta.wear.appended_bytes, meta.wear.written_bytes, meta.wear.since_utc_ns);
 }
 
 uint32_t crc_of(const DevicePosition& position) {
@@ -66,7 +76,7 @@ FrameRow frame_row(const Statement& row, const wire::FrameSequence& sequence) {
   FrameRow frame;
   frame.key = row.integer(0);
   frame.info.id = {sequence, key_seq(frame.key)};
-  frame.info.state = row.integer(1) == 0 ? FrameState::queued : FrameState::kept;
+  set_state(row.integer(1), frame.info);  // what it cannot be does not match the checksum either
   frame.info.axis = row.number(2);
   frame.info.sample_id_first = row.number(3);
   frame.info.sample_id_end = row.number(4);
@@ -82,12 +92,11 @@ Result<std::pair<uint64_t, Extent>> extent_of(const Statement& row, int64_t stre
   Extent extent;
   const uint64_t first = row.number(0);
   extent.seq_last = row.number(1);
-  const auto state = state_of(row.integer(2));
-  extent.state = state.value_or(FrameState::queued);
+  const bool has_state = set_state(row.integer(2), extent);
   extent.segment = row.number(3);
   extent.bytes = row.number(4);
   extent.cover = {row.number(5), row.number(6), row.number(7), row.integer(8), row.integer(9)};
-  if (!state || first == 0 || extent.seq_last < first || crc_of(stream, first, extent) != row.number(10))
+  if (!has_state || first == 0 || extent.seq_last < first || crc_of(stream, first, extent) != row.number(10))
     return bad_row("extents");
   return std::pair(first, extent);
 }
@@ -136,7 +145,7 @@ Status save_extent(Database& database, int64_t stream, uint64_t seq_first, const
   return database
       .prepare("REPLACE INTO extents (stream, " + std::string(extent_columns) +
                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
-      .run(stream, seq_first, extent.seq_last, number_of(extent.state), extent.segment, extent.bytes, cover.axis,
+      .run(stream, seq_first, extent.seq_last, state_number(extent), extent.segment, extent.bytes, cover.axis,
            cover.sample_id_first, cover.sample_id_end, cover.utc_first_ns, cover.utc_end_ns, crc_of(stream, seq_first, extent));
 }
 
@@ -158,22 +167,27 @@ Result<PositionTable> load_positions(Database& database, bool with_crc) {
 }  // namespace
 
 Result<std::optional<SegmentMeta>> load_meta(Database& database) {
-  Statement query = database.prepare("SELECT host, epoch, segment, boot, closed, state_sum, crc32c FROM meta WHERE id = 1");
+  Statement query = database.prepare("SELECT " + std::string(meta_columns) + " FROM meta WHERE id = 1");
   query.start();
   auto row = query.next();
   if (!row) return row.error();
   if (!*row) return std::optional<SegmentMeta>{};
-  const SegmentMeta meta{query.text(0), query.number(1), query.number(2), query.text(3), query.integer(4) != 0, query.number(5)};
-  if (meta.epoch == 0 || crc_of(meta) != query.number(6)) return bad_row("meta");
+  const SegmentMeta meta{query.text(0),
+                         query.number(1),
+                         query.number(2),
+                         query.text(3),
+                         query.integer(4) != 0,
+                         query.number(5),
+                         {query.number(6), query.number(7), query.integer(8)}};
+  if (meta.epoch == 0 || crc_of(meta) != query.number(9)) return bad_row("meta");
   return std::optional(meta);
 }
 
 Status save_meta(Database& database, const SegmentMeta& meta) {
   return database
-      .prepare(
-          "REPLACE INTO meta (id, host, epoch, segment, boot, closed, state_sum, crc32c) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+      .prepare("REPLACE INTO meta (id, " + std::string(meta_columns) + ") VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
       .run(std::string_view(meta.host), meta.epoch, meta.segment, std::string_view(meta.boot), uint32_t{meta.closed},
-           meta.state_sum, crc_of(meta));
+           meta.state_sum, meta.wear.appended_bytes, meta.wear.written_bytes, meta.wear.since_utc_ns, crc_of(meta));
 }
 
 // A sum of numbers that have nothing of the rows' order or likeness left (Steele et al., 2014: the mixing of SplitMix64).
@@ -280,7 +294,7 @@ Status insert_frame(Database& database, int64_t key, const FrameInfo& info, wire
   return database
       .prepare("INSERT INTO frames (" + std::string(frame_columns) +
                ", bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
-      .run(key, number_of(info.state), info.axis, info.sample_id_first, info.sample_id_end, info.utc_first_ns, info.utc_end_ns,
+      .run(key, state_number(info), info.axis, info.sample_id_first, info.sample_id_end, info.utc_first_ns, info.utc_end_ns,
            info.samples, uint64_t{bytes.size()}, crc_of(key, info, bytes), bytes);
 }
 

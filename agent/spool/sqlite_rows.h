@@ -25,6 +25,7 @@ struct SegmentMeta {
   std::string boot;
   bool closed = false;
   uint64_t state_sum = 0;
+  Wear wear = {};  // before the commit that wrote this
 };
 
 using PositionTable = std::map<std::string, DevicePosition>;  // by device id

@@ -24,6 +24,7 @@ FrameRow missing_row(const wire::FrameSequence& sequence, int64_t stream, uint64
   row.key = frame_key(stream, seq);
   row.info.id = {sequence, seq};
   row.info.state = extent.state;
+  row.info.level = extent.level;
   row.info.axis = extent.cover.axis;
   return row;
 }

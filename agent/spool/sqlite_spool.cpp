@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/base/clock.h"
 #include "agent/spool/directory_lock.h"
 #include "agent/spool/disk_files.h"
 #include "agent/spool/quarantine.h"
@@ -11,6 +12,7 @@
 #include "agent/spool/segment_files.h"
 #include "agent/spool/sqlite_commit.h"
 #include "agent/spool/sqlite_open.h"
+#include "agent/spool/sqlite_room.h"
 #include "agent/spool/sqlite_segments.h"
 
 namespace joulespool::spool {
@@ -46,7 +48,11 @@ class SqliteSpool final : public SpoolWriter {
   [[nodiscard]] uint64_t next_seq(const wire::FrameSequence& sequence) const override;
   Status commit(const Commit& commit) override;
   Result<FrameInfo> find(const wire::FrameId& id) override;
-  Result<std::vector<FrameInfo>> victims(uint64_t bytes_needed) override;
+  Result<RoomPlan> make_room(const RoomRequest& request) override {
+    return plan_room(state_, segments_, options_, request, other_bytes());
+  }
+  Result<std::vector<StoredFrame>> read(const wire::FrameSequence& sequence, uint64_t after_seq, std::optional<FrameState> state,
+                                        size_t frames_max, size_t bytes_max) override;
   Result<Usage> usage() override;
   Result<std::vector<DevicePosition>> positions() override;
   std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
@@ -75,12 +81,12 @@ class SqliteSpool final : public SpoolWriter {
   DiskReserve reserve_;
   Quarantine quarantine_;
   SegmentSet segments_;
-  SpoolState state_;                    // what is stored
-  std::unique_ptr<Database> database_;  // of the newest segment; none before the first commit and after an error of it
-  uint64_t newest_ = 0;                 // number of the newest segment there was an attempt at
-  uint64_t capacity_bytes_ = 0;
-  std::map<uint64_t, uint64_t> disk_bytes_;  // of every segment but the newest
-  std::set<uint64_t> unmovable_;             // segments with a frame that cannot be read: not compacted
+  SpoolState state_;                              // what is stored
+  std::unique_ptr<Database> database_;            // of the newest segment; none before the first commit and after an error of it
+  uint64_t newest_ = 0;                           // number of the newest segment there was an attempt at
+  uint64_t capacity_bytes_ = 0, log_frames_ = 0;  // of the newest segment's log
+  std::map<uint64_t, uint64_t> disk_bytes_;       // of every segment but the newest
+  std::set<uint64_t> unmovable_;                  // segments with a frame that cannot be read: not compacted
   std::vector<std::string> notices_;
 };
 
@@ -92,6 +98,7 @@ Status SqliteSpool::open() {
   state_ = std::move(opened->state);
   newest_ = opened->newest_number;
   notices_ = std::move(opened->notices);
+  if (state_.meta.wear.since_utc_ns == 0) state_.meta.wear.since_utc_ns = SystemClock().realtime_ns();
   const auto used = amounts_by_segment(state_.streams);
   for (const uint64_t number : list_segments(options_.directory)) {
     if (used.contains(number) || number == state_.meta.segment)
@@ -174,6 +181,7 @@ Status SqliteSpool::write(const Commit& commit, CommitWriter& writer, Database& 
   JOULESPOOL_TRY(transaction.begin_write(), "commit");
   SegmentMeta meta = state_.meta;
   meta.segment = target.number;
+  meta.wear.appended_bytes += writer.appended_bytes();
   meta.boot = options_.boot;
   meta.closed = false;
   JOULESPOOL_TRY(writer.write(commit, database, meta, target.created != nullptr), "commit");
@@ -209,6 +217,11 @@ Result<SqliteSpool::Target> SqliteSpool::create_target(uint64_t bytes) {
 
 void SqliteSpool::adopt(Target target, CommitWriter& writer) {
   const uint64_t before = state_.meta.segment;
+  const Database& written = target.created != nullptr ? *target.created : *database_;
+  state_.meta.wear.appended_bytes += writer.appended_bytes();
+  state_.meta.wear.written_bytes += (written.log_frames() - (target.created != nullptr ? 0 : log_frames_)) * log_frame_bytes +
+                                    (target.created != nullptr ? page_bytes : 0);
+  log_frames_ = written.log_frames();
   writer.adopt_into(state_);
   state_.meta.closed = false;
   state_.meta.boot = options_.boot;
@@ -263,8 +276,10 @@ uint64_t SqliteSpool::segments_bytes() const {
 }
 
 uint64_t SqliteSpool::other_bytes() const {
-  // The newest segment is allocated whole, and the next one before the newest is released.
-  return sizes_.reserve_bytes + allocated_bytes_below(quarantine_path(options_.directory)) + 2 * sizes_.segment_bytes;
+  // The newest segment is allocated whole, and the next one before the newest is released. Each begins with the whole state.
+  const uint64_t segment_bytes = std::max(sizes_.segment_bytes, capacity_bytes_);
+  return sizes_.reserve_bytes + allocated_bytes_below(quarantine_path(options_.directory)) + 2 * segment_bytes +
+         disk_bytes_.size() * snapshot_bytes(state_) / 2;
 }
 
 // The segment with most space that no frame needs, when that space is needed.
@@ -290,24 +305,17 @@ Result<FrameInfo> SqliteSpool::find(const wire::FrameId& id) {
   return rows->empty() ? Result<FrameInfo>(not_found) : Result<FrameInfo>(std::move(rows->front()));
 }
 
-Result<std::vector<FrameInfo>> SqliteSpool::victims(uint64_t bytes_needed) {
-  const uint64_t bytes = bytes_over_budget(amount_of(state_.streams), other_bytes(), bytes_needed, options_.budget_bytes);
-  std::vector<std::vector<FrameInfo>> queues;
-  if (bytes == 0) return choose_victims(queues, 0);
-  for (const auto& [sequence, stream] : state_.streams) {
-    if (sequence.lane == wire::Lane::event) continue;
-    for (const FrameState state : {FrameState::kept, FrameState::queued}) {
-      auto frames = segments_.list(sequence, stream, 1, state, {victims_max});
-      if (!frames) return frames.error();
-      queues.push_back(std::move(*frames));
-    }
-  }
-  return choose_victims(queues, bytes);
+Result<std::vector<StoredFrame>> SqliteSpool::read(const wire::FrameSequence& sequence, uint64_t after_seq,
+                                                   std::optional<FrameState> state, size_t frames_max, size_t bytes_max) {
+  const auto stream = state_.streams.find(sequence);
+  if (stream == state_.streams.end()) return std::vector<StoredFrame>{};
+  return segments_.read(sequence, stream->second, after_seq + 1, state, {frames_max, bytes_max});
 }
 
 Result<Usage> SqliteSpool::usage() {
   Usage usage;
   for (const auto& [sequence, stream] : state_.streams) usage.lanes.push_back(usage_of(sequence, stream));
+  usage.wear = state_.meta.wear;
   usage.payload_bytes = amount_of(state_.streams).bytes;
   usage.disk_bytes = allocated_bytes_below(options_.directory);
   usage.quarantined_frames = quarantined_frames(quarantine_path(options_.directory));

@@ -57,6 +57,7 @@ class SqliteSpoolReader final : public SpoolReader {
     if (!state) return state.error().in(directory_);
     Usage usage;
     for (const auto& [sequence, stream] : state->streams) usage.lanes.push_back(usage_of(sequence, stream));
+    usage.wear = state->meta.wear;
     usage.payload_bytes = amount_of(state->streams).bytes;
     usage.disk_bytes = allocated_bytes_below(directory_);
     usage.quarantined_frames = quarantined_frames(quarantine_path(directory_));

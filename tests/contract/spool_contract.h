@@ -30,7 +30,11 @@ struct OpenSpool {
   std::unique_ptr<spool::SpoolReader> reader;
 
   explicit OpenSpool(const SpoolUnderTest& parts_) : parts(parts_) { open(); }
-  [[nodiscard]] spool::SpoolOptions options() const { return {directory.path(), test_host}; }
+  [[nodiscard]] spool::SpoolOptions options() const {
+    spool::SpoolOptions options{directory.path(), test_host};
+    options.wave = wave_;
+    return options;
+  }
   void open() {
     auto opened = parts.open_writer(options());
     REQUIRE_MESSAGE(opened.ok(), (opened ? "" : opened.error().message));
@@ -39,9 +43,10 @@ struct OpenSpool {
     REQUIRE_MESSAGE(reading.ok(), (reading ? "" : reading.error().message));
     reader = std::move(*reading);
   }
-  void reopen() {
+  void reopen(spool::LaneRetention wave = {}) {
     reader.reset();
     writer.reset();
+    wave_ = wave;
     open();
   }
   void commit(const spool::Commit& commit) const {
@@ -52,6 +57,9 @@ struct OpenSpool {
     return {device, writer->epoch(), lane};
   }
   [[nodiscard]] Seqs listed(const wire::FrameSequence& sequence) const { return seqs_of(*reader->list(sequence, 0, any_size)); }
+
+ private:
+  spool::LaneRetention wave_;
 };
 
 inline void stores_frames(const SpoolUnderTest& parts) {
@@ -274,19 +282,102 @@ inline void takes_16_mib_at_once(const SpoolUnderTest& parts) {
   CHECK(spool.writer->next_seq(wave) == 129);
 }
 
-inline void names_victims(const SpoolUnderTest& parts) {
+inline void makes_room(const SpoolUnderTest& parts) {
   OpenSpool spool(parts);
   for (const auto lane : wire::lanes) spool.commit(commit_of(spool.sequence("js220-001122", lane), 1, 4, 10'000));
   const auto wave = spool.sequence("js220-001122", wire::Lane::wave);
   spool.commit(commit_of(wave, 5, 2, 10'000, spool::FrameState::kept));
-  CHECK(spool.writer->victims(1000)->empty());  // there is room
-  auto victims = spool.writer->victims(2 * spool.options().budget_bytes);
-  REQUIRE(victims.ok());
-  std::vector<wire::FrameId> ids;
-  for (const auto& victim : *victims) ids.push_back(victim.id);
+  CHECK(spool.writer->make_room({.bytes = 1000})->empty());  // there is room
+  const auto ids_of = [](const std::vector<spool::FrameInfo>& frames) {
+    std::vector<wire::FrameId> ids;
+    for (const auto& frame : frames) ids.push_back(frame.id);
+    return ids;
+  };
+  using Ids = std::vector<wire::FrameId>;
+  const uint64_t too_much = 2 * spool.options().budget_bytes;
   const auto stat = spool.sequence("js220-001122", wire::Lane::stat);
-  CHECK(ids == std::vector<wire::FrameId>{
-                   {wave, 5}, {wave, 6}, {wave, 1}, {wave, 2}, {wave, 3}, {wave, 4}, {stat, 1}, {stat, 2}, {stat, 3}, {stat, 4}});
+  auto plan = spool.writer->make_room({.bytes = too_much});
+  REQUIRE(plan.ok());
+  CHECK(ids_of(plan->drop) == Ids{{wave, 5}, {wave, 6}, {wave, 1}, {wave, 2}, {wave, 3}, {wave, 4}});
+  CHECK(ids_of(plan->merge) == Ids{{stat, 1}, {stat, 2}, {stat, 3}, {stat, 4}});
+  plan = spool.writer->make_room({.bytes = too_much, .now_utc_ns = 0, .published = {{stat, 2}}});
+  CHECK(ids_of(plan->merge) == Ids{{stat, 3}, {stat, 4}});
+  // With nothing left to merge the windows themselves go.
+  plan = spool.writer->make_room({.bytes = too_much, .now_utc_ns = 0, .published = {{stat, 3}}});
+  CHECK(plan->merge.empty());
+  CHECK(ids_of(plan->drop) ==
+        Ids{{wave, 5}, {wave, 6}, {wave, 1}, {wave, 2}, {wave, 3}, {wave, 4}, {stat, 1}, {stat, 2}, {stat, 3}, {stat, 4}});
+}
+
+// A frame knows how often its windows were merged, and only its own level is merged with it.
+inline void knows_levels(const SpoolUnderTest& parts) {
+  OpenSpool spool(parts);
+  const auto stat = spool.sequence("js220-001122", wire::Lane::stat);
+  auto commit = commit_of(stat, 1, 8, 10'000);
+  for (const size_t at : {2U, 5U, 6U}) commit.frames[at].info.level = 1;
+  commit.frames[7].info.level = spool::level_max;
+  spool.commit(commit);
+  const auto listed = spool.listed(stat);
+  REQUIRE(listed.size() == 8);
+  for (size_t at = 0; at < 8; ++at) CHECK(spool.writer->find({stat, at + 1})->level == commit.frames[at].info.level);
+  auto plan = spool.writer->make_room({.bytes = 2 * spool.options().budget_bytes});
+  CHECK(seqs_of(plan->merge) == std::vector<uint64_t>{3, 6, 7});  // 30 kB twice as dear as 40 kB of level 0
+  plan = spool.writer->make_room({.bytes = 2 * spool.options().budget_bytes, .now_utc_ns = 0, .published = {{stat, 3}}});
+  CHECK(seqs_of(plan->merge) == std::vector<uint64_t>{6, 7});
+  commit = commit_of(stat, 9, 1, 100);
+  commit.frames[0].info.level = spool::level_max + 1;
+  CHECK(spool.writer->commit(commit).error().code == Errc::usage);
+}
+
+// Age limits, by the end of each frame's time.
+inline void drops_what_is_too_old(const SpoolUnderTest& parts) {
+  constexpr int64_t hour_ns = 3'600'000'000'000;
+  OpenSpool spool(parts);
+  spool.reopen({.share_percent = 0, .age_max_ns = hour_ns});
+  for (const auto lane : wire::lanes) {
+    auto commit = commit_of(spool.sequence("js220-001122", lane), 1, 4, 1000);
+    for (size_t at = 0; at < 4; ++at) {
+      commit.frames[at].info.utc_first_ns = static_cast<int64_t>(at) * hour_ns + 1;
+      commit.frames[at].info.utc_end_ns = static_cast<int64_t>(at + 1) * hour_ns;
+    }
+    spool.commit(commit);
+  }
+  CHECK(spool.writer->make_room({})->empty());  // the clock is not set
+  CHECK(spool.writer->make_room({.bytes = 0, .now_utc_ns = hour_ns})->empty());
+  const auto plan = spool.writer->make_room({.bytes = 0, .now_utc_ns = 3 * hour_ns + 2});
+  REQUIRE(plan->drop.size() == 2);
+  for (const auto& frame : plan->drop) CHECK(frame.id.sequence.lane == wire::Lane::wave);
+  CHECK(plan->drop.back().id.seq == 2);
+}
+
+// As long as a lane takes no more than its share, others make room first.
+inline void keeps_shares(const SpoolUnderTest& parts) {
+  OpenSpool spool(parts);
+  spool.reopen({.share_percent = 50, .age_max_ns = 0});
+  for (const auto lane : {wire::Lane::stat, wire::Lane::wave})
+    spool.commit(commit_of(spool.sequence("js220-001122", lane), 1, 4, 10'000));
+  const auto plan = spool.writer->make_room({.bytes = spool.options().budget_bytes});
+  REQUIRE(!plan->merge.empty());  // before the waveforms, which go as well, because that is not enough
+  CHECK(plan->drop.size() == 4);
+}
+
+inline void counts_what_it_writes(const SpoolUnderTest& parts) {
+  OpenSpool spool(parts);
+  const auto wave = spool.sequence("js220-001122", wire::Lane::wave);
+  const spool::Wear before = spool.writer->usage()->wear;
+  CHECK(before.since_utc_ns > wire::plausible_utc_ns);
+  spool.commit(commit_of(wave, 1, 10, 100'000));
+  spool.commit(commit_of(wave, 11, 10, 100'000));
+  const spool::Wear after = spool.writer->usage()->wear;
+  CHECK(after.appended_bytes - before.appended_bytes == 2'000'000);
+  CHECK(after.written_bytes - before.written_bytes > 2'000'000);
+  CHECK(after.written_bytes - before.written_bytes < 2'400'000);
+  spool.reopen();
+  const spool::Wear again = spool.writer->usage()->wear;
+  CHECK(again.appended_bytes == after.appended_bytes);
+  CHECK(again.written_bytes > after.written_bytes);
+  CHECK(again.since_utc_ns == after.since_utc_ns);
+  CHECK(spool.reader->usage()->wear.appended_bytes == after.appended_bytes);
 }
 
 inline void has_one_writer(const SpoolUnderTest& parts) {
@@ -315,7 +406,11 @@ inline void spool_contract(const SpoolUnderTest& parts) {
   SUBCASE("one frame is found by its id") { contract::finds_one_frame(parts); }
   SUBCASE("usage counts frames and bytes by state") { contract::tells_what_it_holds(parts); }
   SUBCASE("a commit of 16 MiB is stored, one above the limit refused") { contract::takes_16_mib_at_once(parts); }
-  SUBCASE("victims are named lowest lane first, kept before queued, never events") { contract::names_victims(parts); }
+  SUBCASE("room is made lowest lane first, kept before queued, never of events") { contract::makes_room(parts); }
+  SUBCASE("frames know their level, and are merged level by level") { contract::knows_levels(parts); }
+  SUBCASE("frames beyond their lane's age leave") { contract::drops_what_is_too_old(parts); }
+  SUBCASE("windows are merged before waveforms that keep to their share go") { contract::keeps_shares(parts); }
+  SUBCASE("what was appended and written is counted for ever") { contract::counts_what_it_writes(parts); }
   SUBCASE("there is one writer, of one host") { contract::has_one_writer(parts); }
 }
 

@@ -78,8 +78,10 @@ struct Life {
   static void take_out(Model& model, const wire::FrameId& id) { model.frames[id.sequence].erase(id.seq); }
 
   static void make_room(spool::SpoolWriter& writer, Model& model, spool::Commit& commit) {
-    const auto victims = writer.victims(150'000);
-    for (const auto& victim : *victims) {
+    const auto plan = writer.make_room({.bytes = 150'000});
+    std::vector<spool::FrameInfo> leaving = plan->drop;
+    leaving.insert(leaving.end(), plan->merge.begin(), plan->merge.end());
+    for (const auto& victim : leaving) {
       commit.dropped.push_back(victim.id);
       take_out(model, victim.id);
     }
@@ -133,7 +135,8 @@ std::string problem_after(const Life& life, size_t cut, Unsynced unsynced, std::
     (life.calls[at].position % 2 == 0 ? under_way : confirmed) = life.calls[at].position / 2;
   }
   const test::TemporaryDirectory directory(test::Storage::memory);
-  for (const auto& [name, bytes] : test::files_after_cut(life.calls, cut, unsynced, random)) test::write_file(directory / name, bytes);
+  for (const auto& [name, bytes] : test::files_after_cut(life.calls, cut, unsynced, random))
+    test::write_file(directory / name, bytes);
   auto writer = spool::open_spool_writer(options(directory.path(), "two"));
   if (!writer) return writer.error().message;
   // The epoch goes on after a proper end only, and then every number that was ever confirmed is known.
@@ -172,7 +175,8 @@ constexpr Unsynced kinds[] = {Unsynced::lost, Unsynced::kept, Unsynced::some, Un
 
 }  // namespace
 
-TEST_CASE("power cut: at any moment, whatever the medium keeps, every confirmed commit is there, whole, and nothing half of one") {
+TEST_CASE(
+    "power cut: at any moment, whatever the medium keeps, every confirmed commit is there, whole, and nothing half of one") {
   const uint64_t seed = test::first_seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);

@@ -57,17 +57,35 @@ TEST_CASE("retention: sizes follow the budget within bounds") {
   }
 }
 
-TEST_CASE("retention: kept wave leaves first, then queued wave, then stat, and events stay") {
+TEST_CASE("retention: kept frames leave before those that wait") {
   const std::vector<std::vector<FrameInfo>> queues = {
-      {frame("a", Lane::event, 1, FrameState::queued, 1)}, {frame("a", Lane::stat, 1, FrameState::queued, 2)},
-      {frame("a", Lane::stat, 2, FrameState::kept, 3)},    {frame("a", Lane::wave, 1, FrameState::queued, 4)},
+      {frame("a", Lane::wave, 1, FrameState::queued, 4)},
       {frame("a", Lane::wave, 2, FrameState::kept, 5)},
   };
-  CHECK(times_of(spool::choose_victims(queues, 1'000'000)) == std::vector<int64_t>{5, 4, 3, 2});
+  CHECK(times_of(spool::choose_victims(queues, 1'000'000)) == std::vector<int64_t>{5, 4});
   CHECK(times_of(spool::choose_victims(queues, 101)) == std::vector<int64_t>{5, 4});
   CHECK(times_of(spool::choose_victims(queues, 100)) == std::vector<int64_t>{5});
   CHECK(spool::choose_victims(queues, 0).empty());
   CHECK(spool::choose_victims({}, 100).empty());
+}
+
+TEST_CASE("retention: waveforms go before windows are merged, unless they keep to their share and the windows do not") {
+  using Step = spool::FreeingStep;
+  const std::array wave_first = {Step::drop_wave, Step::merge_stat, Step::drop_stat};
+  const std::array merge_first = {Step::merge_stat, Step::drop_wave, Step::drop_stat};
+  CHECK(spool::freeing_steps({100, 50}, {100, 50}) == wave_first);
+  CHECK(spool::freeing_steps({10, 50}, {100, 50}) == wave_first);
+  CHECK(spool::freeing_steps({10, 50}, {10, 50}) == wave_first);
+  CHECK(spool::freeing_steps({100, 50}, {50, 50}) == merge_first);
+  CHECK(spool::freeing_steps({100, 0}, {10, 0}) == wave_first);
+}
+
+TEST_CASE("retention: each level is to have twice as much room as the next") {
+  CHECK(spool::level_to_merge({0, 0, 0, 1000}) == std::nullopt);
+  CHECK(spool::level_to_merge({1, 0, 0, 1000}) == 0);
+  CHECK(spool::level_to_merge({100, 49, 0, 0}) == 0);
+  CHECK(spool::level_to_merge({100, 51, 0, 0}) == 1);
+  CHECK(spool::level_to_merge({100, 51, 26, 0}) == 2);
 }
 
 TEST_CASE("retention: of several devices the oldest frame leaves, never out of seq order") {
@@ -81,7 +99,8 @@ TEST_CASE("retention: of several devices the oldest frame leaves, never out of s
 
 TEST_CASE("retention: one call names a bounded number of victims") {
   std::vector<std::vector<FrameInfo>> queues(1);
-  for (uint64_t seq = 1; seq <= 3000; ++seq) queues[0].push_back(frame("a", Lane::wave, seq, FrameState::kept, 0));
+  for (uint64_t seq = 1; seq <= 3 * spool::victims_max; ++seq)
+    queues[0].push_back(frame("a", Lane::wave, seq, FrameState::kept, 0));
   CHECK(spool::choose_victims(queues, UINT64_MAX).size() == spool::victims_max);
 }
 
@@ -93,18 +112,17 @@ TEST_CASE("retention: the order is that of sorting all frames") {
     std::vector<std::vector<FrameInfo>> queues;
     std::vector<FrameInfo> all;
     int64_t utc_ns = 0;
-    for (const Lane lane : wire::lanes)
+    for (const char* device : {"a", "b", "c"})
       for (const FrameState state : {FrameState::queued, FrameState::kept}) {
         auto& queue = queues.emplace_back();
         utc_ns = static_cast<int64_t>(random() % 50) * 1000 + static_cast<int64_t>(queues.size());
         for (uint64_t seq = 1; seq <= random() % 8; ++seq)
-          queue.push_back(frame("a", lane, seq, state, utc_ns += static_cast<int64_t>(random() % 50) * 1000, random() % 500));
-        if (lane != Lane::event) all.insert(all.end(), queue.begin(), queue.end());
+          queue.push_back(
+              frame(device, Lane::wave, seq, state, utc_ns += static_cast<int64_t>(random() % 50) * 1000, random() % 500));
+        all.insert(all.end(), queue.begin(), queue.end());
       }
     std::stable_sort(all.begin(), all.end(), [](const auto& x, const auto& y) {
-      const auto rank = [](const FrameInfo& info) {
-        return std::tuple(info.id.sequence.lane != Lane::wave, info.state != FrameState::kept, info.utc_first_ns);
-      };
+      const auto rank = [](const FrameInfo& info) { return std::tuple(info.state != FrameState::kept, info.utc_first_ns); };
       return rank(x) < rank(y);
     });
     const uint64_t bytes = random() % 4000;

@@ -30,7 +30,7 @@ class ModelledSpool {
     const auto kind = random_() % 100;
     if (kind < 45) append();
     else if (kind < 75) acknowledge();
-    else if (kind < 90) evict();
+    else if (kind < 90) make_room();
     else if (kind < 97) drop_or_set_aside();
     else open();
   }
@@ -117,29 +117,80 @@ class ModelledSpool {
     apply(commit);
   }
 
-  // Asks for more than the budget by a random amount, compares the victims with those of the model, and drops them.
-  void evict() {
-    const auto victims = writer_->victims(budget - budget / 6 + random_() % 400'000);
-    REQUIRE(victims.ok());
-    std::vector<spool::FrameInfo> order;
+  // Asks for more than the budget by a random amount, and does what the plan says.
+  void make_room() {
+    spool::RoomRequest request;
+    request.bytes = budget - budget / 6 + random_() % 400'000;
+    for (const auto& [sequence, lanes] : model_)
+      if (random_() % 4 == 0) request.published[sequence] = any_seq(lanes);
+    const auto plan = writer_->make_room(request);
+    REQUIRE(plan.ok());
+    spool::Commit commit;
+    drop(*plan, commit);
+    if (!plan->merge.empty()) merge(plan->merge, request.published, commit);
+    apply(commit);
+  }
+
+  // Of waveforms kept ones before those that wait, then the oldest first. Of windows the lowest numbers of each sequence.
+  void drop(const spool::RoomPlan& plan, spool::Commit& commit) {
+    std::vector<spool::FrameInfo> order, dropped;
     for (const auto& [sequence, lanes] : model_)
       for (const auto& [seq, frame] : lanes.frames)
-        if (sequence.lane != Lane::event) order.push_back(frame);
+        if (sequence.lane == Lane::wave) order.push_back(frame);
     std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-      const auto rank = [](const spool::FrameInfo& frame) {
-        return std::tuple(frame.id.sequence.lane != Lane::wave, frame.state != FrameState::kept, frame.utc_first_ns);
-      };
+      const auto rank = [](const auto& frame) { return std::tuple(frame.state != FrameState::kept, frame.utc_first_ns); };
       return rank(a) < rank(b);
     });
-    spool::Commit commit;
-    REQUIRE(victims->size() <= order.size());
-    for (size_t i = 0; i < victims->size(); ++i) {
-      CHECK((*victims)[i].id == order[i].id);
-      commit.dropped.push_back((*victims)[i].id);
-      model_[order[i].id.sequence].frames.erase(order[i].id.seq);
+    for (const auto& frame : plan.drop)
+      if (frame.id.sequence.lane == Lane::wave) dropped.push_back(frame);
+    REQUIRE(dropped.size() <= order.size());
+    for (size_t i = 0; i < dropped.size(); ++i) CHECK(dropped[i].id == order[i].id);
+    for (const auto& frame : plan.drop) {
+      CHECK(frame.id.sequence.lane != Lane::event);
+      if (frame.id.sequence.lane == Lane::stat) CHECK(model_[frame.id.sequence].frames.begin()->first == frame.id.seq);
+      commit.dropped.push_back(frame.id);
+      model_[frame.id.sequence].frames.erase(frame.id.seq);
     }
-    evicted += victims->size();
-    apply(commit);
+    const bool drops_stat =
+        std::any_of(plan.drop.begin(), plan.drop.end(), [](const auto& frame) { return frame.id.sequence.lane == Lane::stat; });
+    if (drops_stat) {
+      CHECK(plan.merge.empty());
+      for (const auto& [sequence, lanes] : model_) CHECK((sequence.lane != Lane::wave || lanes.frames.empty()));
+    }
+    evicted += plan.drop.size();
+  }
+
+  // A tenth of the bytes takes their place.
+  void merge(const std::vector<spool::FrameInfo>& frames, const std::map<FrameSequence, uint64_t>& published,
+             spool::Commit& commit) {
+    const spool::FrameInfo& first = frames.front();
+    const FrameSequence sequence = first.id.sequence;
+    Lanes& lanes = model_[sequence];
+    const auto sent = published.find(sequence);
+    uint64_t bytes = 0, before = sent == published.end() ? 0 : sent->second;
+    for (const auto& frame : frames) {
+      CHECK(sequence.lane == Lane::stat);
+      CHECK(frame.id.sequence == sequence);
+      CHECK(frame.id.seq > before);
+      CHECK(frame.level == first.level);
+      CHECK(frame.axis == first.axis);
+      CHECK(frame.state == FrameState::queued);
+      REQUIRE(lanes.frames.contains(frame.id.seq));
+      before = frame.id.seq;
+      bytes += frame.size_bytes;
+      commit.dropped.push_back(frame.id);
+      lanes.frames.erase(frame.id.seq);
+    }
+    REQUIRE(frames.size() > 1);
+    REQUIRE(first.level < spool::level_max);
+    merged += frames.size();
+    if (sequence.epoch != writer_->epoch()) return;
+    auto frame = test::new_frame(sequence, lanes.next_seq, std::max<size_t>(bytes / 10, 100));
+    frame.info.level = static_cast<uint8_t>(first.level + 1);
+    frame.info.utc_first_ns = first.utc_first_ns;
+    frame.info.size_bytes = frame.bytes.size();
+    lanes.frames[lanes.next_seq++] = frame.info;
+    commit.frames.push_back(std::move(frame));
   }
 
   void check_frames(const FrameSequence& sequence, const Lanes& lanes) {
@@ -149,6 +200,7 @@ class ModelledSpool {
     for (const auto& frame : frames) {
       CHECK(frame.info.id.seq == expected->first);
       CHECK(frame.info.state == expected->second.state);
+      CHECK(frame.info.level == expected->second.level);
       CHECK(frame.info.utc_first_ns == expected->second.utc_first_ns);
       CHECK(frame.intact);
       CHECK(frame.bytes == test::frame_bytes(frame.info.id, expected->second.size_bytes));
@@ -195,7 +247,7 @@ class ModelledSpool {
   int64_t utc_ns_ = 1'000'000;
 
  public:
-  size_t evicted = 0;
+  size_t evicted = 0, merged = 0;
 };
 
 }  // namespace
@@ -210,9 +262,10 @@ TEST_CASE("spool: thousands of random steps leave what a model says") {
     if (step % 50 == 49) spool.check();
   }
   CHECK(spool.evicted > 100);
+  CHECK(spool.merged > 100);
 }
 
-TEST_CASE("spool: with its victims dropped it stays within its budget, log and reserve included") {
+TEST_CASE("spool: with room made before each commit it stays within its budget, log and reserve included") {
   struct Case {
     uint64_t budget;
     size_t size;
@@ -230,8 +283,8 @@ TEST_CASE("spool: with its victims dropped it stays within its budget, log and r
     size_t dropped = 0;
     for (uint64_t written = 0; written < 3 * budget; written += count * size) {
       auto commit = test::commit_of(wave, (*writer)->next_seq(wave), count, size, FrameState::kept);
-      const auto victims = (*writer)->victims(count * size);
-      for (const auto& victim : *victims) commit.dropped.push_back(victim.id);
+      const auto plan = (*writer)->make_room({.bytes = count * size});
+      for (const auto& victim : plan->drop) commit.dropped.push_back(victim.id);
       dropped += commit.dropped.size();
       REQUIRE((*writer)->commit(commit).ok());
       most = std::max(most, (*writer)->usage()->disk_bytes);
