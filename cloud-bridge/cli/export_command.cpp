@@ -18,16 +18,16 @@ class MergedFrames {
  public:
   void add(const wire::FrameHeader& header) {
     if (header.replaces.empty()) return;
-    standing_.insert(header.id());
+    known_.insert(header.id());
     replaced_.add(header);
   }
   // False also for a merged frame that was not there yet: of what it holds, the replaced frames have been written.
   [[nodiscard]] bool count(const wire::FrameHeader& header) const {
-    return !replaced_.contains(header) && (header.replaces.empty() || standing_.contains(header.id()));
+    return !replaced_.contains(header) && (header.replaces.empty() || known_.contains(header.id()));
   }
 
  private:
-  std::set<wire::FrameId> standing_;
+  std::set<wire::FrameId> known_;
   wire::ReplacedFrameSet replaced_;
 };
 

@@ -158,7 +158,7 @@ void insert_kept(const SequenceCoverage& sequence, uint64_t end, IntervalSet& ex
 uint64_t end_of(const SequenceCoverage& sequence) {
   uint64_t end = 1;
   for (const auto& [first, run] : sequence.runs) end = std::max(end, run.seq_last + 1);
-  for (const IntervalSet* seqs : {&sequence.standing, &sequence.replaced, &sequence.recorded_lost})
+  for (const IntervalSet* seqs : {&sequence.merged, &sequence.replaced, &sequence.recorded_lost})
     for (const Span& span : seqs->intervals()) end = std::max(end, span.end);
   if (!sequence.starts.empty()) end = std::max(end, sequence.starts.rbegin()->first);
   return end;
@@ -202,7 +202,7 @@ bool may_matter(const DeviceCoverage& device, const SequenceCoverage& sequence, 
 void judge_sequence(const DeviceCoverage& device, const std::pair<uint64_t, Lane>& id, const SequenceCoverage& sequence,
                     const TimeRange& range, Verdict& verdict) {
   IntervalSet explained = sequence.recorded_lost;
-  for (const IntervalSet* seqs : {&sequence.standing, &sequence.replaced})
+  for (const IntervalSet* seqs : {&sequence.merged, &sequence.replaced})
     for (const Span& span : seqs->intervals()) explained.insert(span.first, span.end);
   for (const auto& [first, run] : sequence.runs) explained.insert(first, run.seq_last + 1);
   const uint64_t end = end_of(sequence);

@@ -162,8 +162,8 @@ StatFrame stat_frame_of(const CollectedFrame& frame) {
 }
 
 // Where the samples are for which this frame stands, by the sequences that they came from.
-void note_standing(DeviceCoverage& device, const StatFrame& frame) {
-  device.sequences[{frame.epoch, Lane::stat}].standing.insert(frame.seq, frame.seq + 1);
+void note_merged(DeviceCoverage& device, const StatFrame& frame) {
+  device.sequences[{frame.epoch, Lane::stat}].merged.insert(frame.seq, frame.seq + 1);
   std::map<uint64_t, wire::SeqRange> reach;  // first to last, by epoch
   for (const auto& [epoch, seqs] : frame.replaces) {
     wire::SeqRange& all = reach.try_emplace(epoch, seqs).first->second;
@@ -188,7 +188,7 @@ void settle(DeviceCoverage& device, const StatFrame& frame) {
     add_to_sequence(device.sequences[{frame.epoch, Lane::stat}], frame.seq, frame.life, frame.span);
     add_map(axis, frame.span.first, frame.utc);
   } else {
-    note_standing(device, frame);
+    note_merged(device, frame);
     add_older_map(axis, frame);
   }
   for (const std::string& what : frame.damage) note_damage(device, Lane::stat, frame.seq, what);

@@ -72,7 +72,7 @@ struct FrameRun {
 struct SequenceCoverage {
   std::map<uint64_t, FrameRun>
       runs;              // by first seq, without frames that stand for others: their samples are older than their seq
-  IntervalSet standing;  // seqs of those
+  IntervalSet merged;    // seqs of those
   IntervalSet replaced;  // seqs named by FrameHeader::replaces, of frames that came or not
   std::map<uint64_t, FrameRun>
       replaced_runs;                // by first seq: where the samples are for which one frame stands, first to last seq

@@ -229,7 +229,7 @@ bool windows_were_lost(const reader::DeviceCoverage& coverage) {
 // Frames that stand for others.
 uint64_t merged_frames(const reader::DeviceCoverage& coverage) {
   uint64_t count = 0;
-  for (const auto& [id, sequence] : coverage.sequences) count += sequence.standing.size();
+  for (const auto& [id, sequence] : coverage.sequences) count += sequence.merged.size();
   return count;
 }
 

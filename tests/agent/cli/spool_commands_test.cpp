@@ -288,12 +288,17 @@ TEST_CASE("spool verify: numbers of merged frames are explained by the frame tha
   gap.lane = wire::Lane::stat;
   gap.frames = wire::SeqRange{7, 7};
   gap.replaced = {{factory.header.epoch, {2, 4}}, {factory.header.epoch, {6, 6}}};
+  wire::Gap elsewhere = gap;
+  elsewhere.epoch = factory.header.epoch + 1;
+  elsewhere.replaced = {{elsewhere.epoch, {2, 6}}};
+  spool.add(factory.event({elsewhere}, 60000));
+  CHECK(spool_command(directory / "s", {"verify"}).exit_code == 1);
   spool.add(factory.event({gap}, 60000));
   const json recorded = spool_json(directory / "s", {"verify"});
   CHECK(recorded.at("well") == true);
   CHECK(recorded.at("holes").at(0).at("cause") == "recorded");
   const json shown =
-      spool_json(directory / "s", {"show", "--lane", "event", "--seq", "2"}).at("frames").at(0).at("payload").at(0);
+      spool_json(directory / "s", {"show", "--lane", "event", "--seq", "3"}).at("frames").at(0).at("payload").at(0);
   CHECK(shown.at("frames") == "7..7");
   CHECK(shown.at("replaced").at(0) == json({{"epoch", epoch_of(factory)}, {"frames", "2..4"}}));
 }
