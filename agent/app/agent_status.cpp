@@ -74,7 +74,21 @@ json device_json(const DeviceStatus& device, const SampleRing& ring) {
           {"cross_check", cross_check_json(device.cross_check)}};
 }
 
-json spool_json(const AgentIdentity& identity, const WriterStatus& writer, int64_t utc_ns) {
+json check_json(const ScrubStatus& scrub, int64_t utc_ns) {
+  json shown = {{"enabled", scrub.enabled},
+                {"rounds", scrub.rounds},
+                {"last_finished_age_s", nullptr},
+                {"frames_checked", scrub.frames_checked},
+                {"bytes_checked", scrub.bytes_checked},
+                {"damaged_found", scrub.damaged_found},
+                {"error", scrub.error}};
+  if (scrub.last_finished_utc_ns != 0)
+    shown["last_finished_age_s"] =
+        std::max(0.0, static_cast<double>(utc_ns - scrub.last_finished_utc_ns) / static_cast<double>(ns_per_s));
+  return shown;
+}
+
+json spool_json(const AgentIdentity& identity, const WriterStatus& writer, const ScrubStatus& scrub, int64_t utc_ns) {
   uint64_t queued_frames = 0, queued_bytes = 0, kept_frames = 0, kept_bytes = 0;
   int64_t oldest_utc_ns = 0;
   for (const spool::LaneUsage& lane : writer.usage.lanes) {
@@ -97,7 +111,8 @@ json spool_json(const AgentIdentity& identity, const WriterStatus& writer, int64
           {"quarantined_frames", writer.usage.quarantined_frames},
           {"commits", writer.commits},
           {"commits_failed", writer.commits_failed},
-          {"error", writer.spool_error}};
+          {"error", writer.spool_error},
+          {"check", check_json(scrub, utc_ns)}};
 }
 
 json uplink_json(const uplink::UplinkStatus& uplink) {
@@ -117,7 +132,7 @@ json uplink_json(const uplink::UplinkStatus& uplink) {
 }  // namespace
 
 std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring,
-                        const uplink::UplinkStatus& uplink, Clock& clock) {
+                        const uplink::UplinkStatus& uplink, const ScrubStatus& scrub, Clock& clock) {
   json devices = json::array();
   for (const DeviceStatus& device : writer.devices) devices.push_back(device_json(device, ring));
   const double uptime_s =
@@ -129,7 +144,7 @@ std::string status_json(const AgentIdentity& identity, const WriterStatus& write
                        {"online", true},
                        {"uptime_s", uptime_s},
                        {"devices", devices},
-                       {"spool", spool_json(identity, writer, clock.realtime_ns())},
+                       {"spool", spool_json(identity, writer, scrub, clock.realtime_ns())},
                        {"uplink", uplink_json(uplink)}};
   return status.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/app/sample_ring.h"
+#include "agent/app/scrub.h"
 #include "agent/app/writer.h"
 #include "agent/config/settings.h"
 #include "agent/uplink/uplink.h"
@@ -27,8 +28,10 @@ struct AgentIdentity {
 //   gaps: {reason: {records, samples}} of this run
 //   clock: {quality: unknown|unsynchronised|host|instrument, corrections, last_correction_ns}
 //   cross_check: {compared, skipped, beyond, charge_last, charge_largest, energy_last, energy_largest}: relative, 0.001 is 0.1 %
+// spool.check, of the slow background check: enabled, rounds (finished), last_finished_age_s (null: none yet), frames_checked,
+//   bytes_checked, damaged_found (all since the start), error (why it cannot read; "")
 std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring,
-                        const uplink::UplinkStatus& uplink, Clock& clock);
+                        const uplink::UplinkStatus& uplink, const ScrubStatus& scrub, Clock& clock);
 
 // The same topic's payload when nobody is there any more.
 std::string offline_json(const AgentIdentity& identity);

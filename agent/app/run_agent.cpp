@@ -6,6 +6,7 @@
 
 #include "agent/app/agent_status.h"
 #include "agent/app/control_socket.h"
+#include "agent/app/scrub.h"
 #include "agent/app/sources.h"
 #include "agent/app/writer.h"
 #include "agent/base/log.h"
@@ -59,7 +60,8 @@ mqtt::BusOptions bus_options(const config::Settings& settings, const std::string
   return options;
 }
 
-// Builds from the bottom up and takes down from the top: sources first, then the writer empties the ring, then the uplink.
+// Builds from the bottom up and takes down from the top: sources first, then the check, then the writer empties the ring, then
+// the uplink.
 class Agent {
  public:
   explicit Agent(const config::Settings& settings) : settings_(settings) {}
@@ -72,11 +74,13 @@ class Agent {
     sources_ = std::move(*sources);
     JOULESPOOL_TRY(make_writer(), "spool");
     JOULESPOOL_TRY(make_uplink(), "uplink");
+    make_scrub();
     JOULESPOOL_TRY(control_.start(settings_.spool.directory, [this](const std::string& request) { return answer(request); }),
                    "control");
     writer_thread_ = std::jthread([this](std::stop_token stop) { write(stop); });
     JOULESPOOL_TRY(uplink_->start(), "uplink");
     for (const auto& source : sources_) JOULESPOOL_TRY(source->start(*ring_, resume_), std::string(source->kind()));
+    scrub_thread_ = std::jthread([this](const std::stop_token& stop) { scrub_->run(stop); });
     log_event(LogLevel::info, "agent_started",
               {{"version", version()},
                {"host", settings_.host},
@@ -89,6 +93,10 @@ class Agent {
 
   Status stop() {
     for (const auto& source : sources_) source->stop();
+    if (scrub_thread_.joinable()) {
+      scrub_thread_.request_stop();
+      scrub_thread_.join();
+    }
     if (writer_thread_.joinable()) {
       writer_thread_.request_stop();
       writer_thread_.join();
@@ -192,6 +200,18 @@ class Agent {
     return {};
   }
 
+  // What it finds becomes gap records by the writer; while commits fail it keeps out of the way.
+  void make_scrub() {
+    Scrub::Surroundings around;
+    around.open = [this] { return spool::open_spool_reader(settings_.spool.directory); };
+    around.damaged = [this](const wire::FrameId& id, const std::string& what) {
+      writer_->frame_lost(id, wire::GapReason::corrupt, what);
+    };
+    around.may_read = [this] { return writer_->status().spool_error.empty(); };
+    const ScrubSettings scrub{settings_.spool.check_interval_h * 3600 * ns_per_s, settings_.spool.check_bytes_per_s};
+    scrub_ = std::make_unique<Scrub>(scrub, clock_, std::move(around));
+  }
+
   void write(const std::stop_token& stop) {
     written_ = writer_->run(stop);
     if (!written_) {
@@ -200,7 +220,7 @@ class Agent {
     }
   }
 
-  std::string status() { return status_json(identity_, writer_->status(), *ring_, uplink_->status(), clock_); }
+  std::string status() { return status_json(identity_, writer_->status(), *ring_, uplink_->status(), scrub_->status(), clock_); }
 
   std::string answer(const std::string& request) {
     if (request.find("\"status\"") != std::string::npos) return status();
@@ -217,7 +237,9 @@ class Agent {
   std::unique_ptr<uplink::Uplink> uplink_;
   std::vector<std::unique_ptr<device::SampleSource>> sources_;
   Status written_;
+  std::unique_ptr<Scrub> scrub_;
   std::jthread writer_thread_;
+  std::jthread scrub_thread_;
   ControlSocket control_;  // last: it asks all of the others
 };
 

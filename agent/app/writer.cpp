@@ -177,6 +177,7 @@ void Writer::record_lost_frame(const spool::FrameInfo& info, wire::GapReason rea
   gap.frames = wire::SeqRange{info.id.seq, info.id.seq};
   gap.detail = detail;
   gap.samples_lost = info.samples;
+  if (info.id.sequence.epoch != spool_.epoch()) gap.epoch = info.id.sequence.epoch;
   of->record(std::move(gap));
 }
 
@@ -220,7 +221,10 @@ void Writer::collect(spool::Commit& commit, bool with_samples) {
 void Writer::take_inbox() {
   const std::lock_guard lock(mutex_);
   for (auto& range : std::exchange(inbox_.stored, {})) applying_.stored.push_back(std::move(range));
-  for (auto& lost : std::exchange(inbox_.lost, {})) applying_.lost.push_back(std::move(lost));
+  for (auto& lost : std::exchange(inbox_.lost, {})) {  // of one frame both the uplink and the check may say so
+    const auto same = [&](const LostFrame& other) { return other.id == lost.id; };
+    if (std::none_of(applying_.lost.begin(), applying_.lost.end(), same)) applying_.lost.push_back(std::move(lost));
+  }
 }
 
 void Writer::commit() {

@@ -53,6 +53,16 @@ void write_devices(const json& devices, std::ostream& out) {
   }
 }
 
+void write_check(const json& check, std::ostream& out) {
+  if (!check.at("enabled").get<bool>()) return;
+  const json& age_s = check.at("last_finished_age_s");
+  out << "  background check: " << (age_s.is_null() ? "first round under way" : "finished " + age_text(age_s) + " ago") << "; "
+      << check.at("frames_checked").get<uint64_t>() << " frames checked, " << check.at("damaged_found").get<uint64_t>()
+      << " damaged\n";
+  const std::string error = printable(check.at("error").get<std::string>());
+  if (!error.empty()) out << "  the check cannot read: " << error << '\n';
+}
+
 void write_spool(const json& spool, std::ostream& out) {
   const auto disk_bytes = spool.at("disk_bytes").get<uint64_t>();
   const auto budget_bytes = spool.at("budget_bytes").get<uint64_t>();
@@ -67,6 +77,7 @@ void write_spool(const json& spool, std::ostream& out) {
   if (aside > 0) out << "  set aside as damaged or rejected: " << aside << " frames\n";
   const std::string error = printable(spool.value("error", ""));
   if (!error.empty()) out << "  last error: " << error << '\n';
+  if (spool.contains("check")) write_check(spool.at("check"), out);
 }
 
 std::string reason_text(const json& uplink, const char* key) {

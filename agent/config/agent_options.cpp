@@ -27,6 +27,10 @@ OptionTable make_table() {
               "capacity times 3000 for MLC, 1000 for TLC): spool stat tells from it how long the card will last. 0: not known."),
       integer("spool.commit-window-ms", "ms", 250, 10, 10000,
               "How often frames are written to disk: what a power cut can take at most."),
+      integer("spool.check-interval-h", "h", 24, 0, 8760,
+              "How often every frame in the spool is read and checked, slowly and in the background; damaged ones are set aside "
+              "with a gap record. 0: never."),
+      integer("spool.check-bytes-per-s", "bytes/s", static_cast<int64_t>(mebi), 4 * kibi, 1e9, "How fast that reads."),
       integer("frame.size-max-bytes", "bytes", wire::frame_size_max_default, 16 * kibi, mebi - 4 * kibi,
               "Largest frame. The broker must take messages of this size: AWS IoT Core takes 128 KiB."),
       integer("stat.window-us", "us", 1000, 100, 1e6, "Length of a window of lane stat."),

@@ -146,6 +146,8 @@ Settings to_settings(const Options& options) {
   settings.spool.budget_bytes = static_cast<uint64_t>(options.integer("spool.budget-bytes"));
   settings.spool.card_endurance_bytes = static_cast<uint64_t>(options.integer("spool.card-endurance-bytes"));
   settings.spool.commit_window_ms = options.integer("spool.commit-window-ms");
+  settings.spool.check_interval_h = options.integer("spool.check-interval-h");
+  settings.spool.check_bytes_per_s = static_cast<uint64_t>(options.integer("spool.check-bytes-per-s"));
   settings.frame_size_max_bytes = static_cast<size_t>(options.integer("frame.size-max-bytes"));
   settings.stat_window_us = options.integer("stat.window-us");
   settings.wave_mode = to_wave_mode(options.text("wave.mode"));
@@ -229,7 +231,7 @@ Result<LoadedSettings> load_settings(const SettingsSources& given) {
     sources.file_text = std::move(*text);
   }
   sources.environment = given.environment;
-  sources.environment_ignored = {"JOULESPOOL_BRIDGE_*", std::string(config_file_variable)};
+  sources.environment_ignored = {"JOULESPOOL_BRIDGE_*", "JOULESPOOL_JLS_LIBRARY", std::string(config_file_variable)};
   sources.tables_ignored = {std::string(device_table)};
   std::vector<std::string> device_flags;
   for (const auto& flag : given.flags) {

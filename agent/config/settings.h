@@ -44,6 +44,8 @@ struct Settings {
     uint64_t budget_bytes = 0;
     uint64_t card_endurance_bytes = 0;  // 0: not known
     int64_t commit_window_ms = 0;
+    int64_t check_interval_h = 0;  // 0: never
+    uint64_t check_bytes_per_s = 0;
   } spool;
   size_t frame_size_max_bytes = 0;
   int64_t stat_window_us = 0;

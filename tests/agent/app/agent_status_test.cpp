@@ -32,7 +32,7 @@ json status_of(const app::DeviceStatus& device) {
   const app::SampleRing ring({{device.device.id, 1000}});
   app::WriterStatus writer;
   writer.devices.push_back(device);
-  return json::parse(app::status_json({"lab-7", "b1", 0, "/spool", 1000}, writer, ring, {}, clock));
+  return json::parse(app::status_json({"lab-7", "b1", 0, "/spool", 1000}, writer, ring, {}, {}, clock));
 }
 
 }  // namespace
@@ -52,6 +52,24 @@ TEST_CASE("agent status: a device's live reading, losses, clock and cross-check 
   CHECK(device.at("clock") == json{{"quality", "instrument"}, {"corrections", 3}, {"last_correction_ns", -6'000'000}});
   CHECK(device.at("cross_check").at("compared") == 10);
   CHECK(device.at("cross_check").at("charge_largest") == 0.0005);
+}
+
+TEST_CASE("agent status: the background check says what it has done") {
+  ManualClock clock;
+  const app::SampleRing ring({});
+  app::ScrubStatus scrub{true, 2, clock.realtime_ns() - 90 * ns_per_s, 40, 4000, 1, ""};
+  const auto check_of = [&] {
+    return json::parse(app::status_json({"lab-7", "b1", 0, "/spool", 1000}, {}, ring, {}, scrub, clock)).at("spool").at("check");
+  };
+  CHECK(check_of() == json{{"enabled", true},
+                           {"rounds", 2},
+                           {"last_finished_age_s", 90.0},
+                           {"frames_checked", 40},
+                           {"bytes_checked", 4000},
+                           {"damaged_found", 1},
+                           {"error", ""}});
+  scrub.last_finished_utc_ns = 0;
+  CHECK(check_of().at("last_finished_age_s").is_null());
 }
 
 TEST_CASE("agent status: a device that does not stream has no live reading, but says why") {

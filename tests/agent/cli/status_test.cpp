@@ -94,6 +94,21 @@ TEST_CASE("status: text says what is going on, with units") {
   CHECK(contains(text, "uplink: broker connected, bridge accepting\n"));
 }
 
+TEST_CASE("status: text says how far the background check is, and why it is not") {
+  json status = some_status();
+  CHECK(!contains(text_of(status), "background check"));  // of an agent that does not say
+  json& check = status["spool"]["check"] = json::parse(
+      R"({"enabled":true,"rounds":0,"last_finished_age_s":null,"frames_checked":7,"bytes_checked":70,"damaged_found":1,"error":""})");
+  CHECK(contains(text_of(status), "background check: first round under way; 7 frames checked, 1 damaged\n"));
+  check["last_finished_age_s"] = 60;
+  check["error"] = "disk\x1b gone";
+  CHECK(contains(text_of(status), "background check: finished 00:01:00 ago"));
+  CHECK(contains(text_of(status), "the check cannot read: disk"));
+  CHECK(!contains(text_of(status), "\x1b"));
+  check["enabled"] = false;
+  CHECK(!contains(text_of(status), "check"));
+}
+
 TEST_CASE("status: text names the first thing that stands in the way") {
   json status = some_status();
   status["uplink"]["bridge_accepting"] = false;

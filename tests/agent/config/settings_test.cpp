@@ -65,6 +65,8 @@ TEST_CASE("settings: the defaults are those of the contract") {
   CHECK(settings.spool.directory == "/var/lib/joulespool/spool");
   CHECK(settings.spool.budget_bytes == 1024 * 1024 * 1024);
   CHECK(settings.spool.commit_window_ms == 250);
+  CHECK(settings.spool.check_interval_h == 24);
+  CHECK(settings.spool.check_bytes_per_s == 1024 * 1024);
   CHECK(settings.frame_size_max_bytes == 122880);
   CHECK(settings.stat_window_us == 1000);
   CHECK(settings.wave_mode == WaveMode::off);
