@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "agent/spool/directory_lock.h"
 #include "agent/spool/disk_files.h"
 #include "agent/spool/quarantine.h"
 #include "agent/spool/segment_files.h"
@@ -149,8 +150,9 @@ class SqliteSpoolReader final : public SpoolReader {
     if (!segment_has_begun(directory_, number)) return std::optional<Newest>{};
     Newest newest;
     newest.number = number;
-    // Without an index in -shm nobody writes to it.
-    const bool followed = mode_ == ReadMode::follow && exists(path + "-shm");
+    // Without an index in -shm nobody writes to it. One that is left over from a writer that is gone must not be followed: SQLite
+    // would make it anew, and end it in silence where the log is damaged.
+    const bool followed = mode_ == ReadMode::follow && exists(path + "-shm") && !DirectoryLock::check_free(directory_);
     if (followed) {
       auto database = open_segment(path, OpenMode::follow);
       if (database) newest.database = std::move(*database);
