@@ -184,9 +184,11 @@ bool DevicePipeline::add(const device::SourceEvent& event) {
 
 void DevicePipeline::end(const std::string& reason) {
   if (std::exchange(ended_, true)) return;
-  for (Gap& gap : ledger_.on_end()) record(std::move(gap));
+  std::vector<Gap> gaps = ledger_.on_end();
+  const bool goes_on = started_ || !gaps.empty();  // a device that ended while the agent was down does so here
+  for (Gap& gap : gaps) record(std::move(gap));
   if (!segments_.empty()) windows_.flush(segments_.back().windows);
-  if (!started_) return;
+  if (!goes_on) return;
   record(wire::Stopped{reason, ledger_.sample_id_end(), {}});  // the totals are filled in when it is written
 }
 

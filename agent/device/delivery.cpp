@@ -55,7 +55,8 @@ void say(SampleSink& sink, const std::string& device, SourceEvent::Kind kind, st
 struct Delivery::Run {
   DeliveryTrack* track = nullptr;
   RunMarks marks;
-  uint64_t next = 0;  // sample_id
+  uint64_t next = 0;                 // sample_id
+  uint64_t stored_end = UINT64_MAX;  // where an earlier run of the agent ended in this life; none: nowhere
   uint64_t block_ticks = 0;
   int64_t mono_origin_ns = 0;  // of sample_id 0 on the monotonic clock; may be before its start
   bool begun = false;
@@ -72,13 +73,28 @@ struct Delivery::Run {
   }
   [[nodiscard]] size_t samples() const { return static_cast<size_t>((block_end() - next) / marks.axis.decimation); }
   void advance(BlockBuffer& buffer, SampleSink& sink);
+  void say_missed(SampleSink& sink) const;
 };
+
+// It ended while nobody listened: no block will come that could show the hole.
+void Delivery::Run::say_missed(SampleSink& sink) const {
+  const uint64_t limit = track->plan().sample_id_limit;
+  if (begun || stored_end >= limit) return;
+  SourceEvent event;
+  event.kind = SourceEvent::Kind::gap;
+  event.gap.reason = wire::GapReason::restart;
+  event.gap.axis = marks.axis.life;
+  event.gap.sample_id_first = stored_end;
+  event.gap.sample_id_end = limit;
+  sink.on_event(track->plan().identity.id, event);
+}
 
 // One step: begin, a block, or the end.
 void Delivery::Run::advance(BlockBuffer& buffer, SampleSink& sink) {
   const DeliveryPlan& plan = track->plan();
   if (next >= plan.sample_id_limit) {
     ended = true;
+    say_missed(sink);
     const std::string at = "sample_id " + std::to_string(plan.sample_id_limit);
     say(sink, plan.identity.id, SourceEvent::Kind::ended, (begun ? "ended at " : "was over before the start, at ") + at);
   } else if (!begun) {
@@ -107,6 +123,7 @@ Delivery::Run Delivery::make_run(DeliveryTrack& track, const ResumePoints& resum
   if (!plan.unpaced) run.next = round_up(ns_to_ticks(now_ns - origin_ns, rate), plan.axis.decimation);
   run.marks.axis = plan.axis;
   run.marks.axis.life = life_of(plan.life_seed, plan.unpaced ? plan.origin_utc_ns : origin_ns, plan.identity.id);
+  if (stored != resume.end() && stored->second.axis.life == run.marks.axis.life) run.stored_end = stored->second.sample_id_end;
   run.marks.utc = {0, origin_ns, static_cast<double>(rate), wire::UtcQuality::host};
   return run;
 }

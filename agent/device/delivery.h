@@ -64,7 +64,8 @@ class Delivery {
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
-  // Running already, or two devices of one name: usage.
+  // Running already, or two devices of one name: usage. A device that ended while no run was on says the hole from its resume
+  // point to its end (a gap `restart`), then `ended`.
   Status start(SampleSink& sink, const ResumePoints& resume);
   void stop();  // idempotent
 

@@ -100,6 +100,37 @@ TEST_CASE("pipeline: a hole that the source tells is one gap record with its rea
   CHECK(counted.at(GapReason::overrun).samples == 1000);
 }
 
+TEST_CASE("pipeline: a device that ended while the agent was down has a restart gap up to its end, and its end is said once") {
+  spool::DevicePosition stored;
+  stored.device = settings(app::WaveMode::upload).device;
+  stored.axis = {5, 2'000'000, decimation};
+  stored.sample_id_end = 10'000;
+  stored.utc = {0, 1'700'000'000'000'000'000, 2e6, wire::UtcQuality::host};
+  stored.totals = {5000, 5000, 7, 9, 0};
+  for (const bool first_time : {true, false}) {
+    DevicePipeline pipeline(settings(app::WaveMode::upload), stored, {4, 5, 6});
+    if (first_time) pipeline.add(hole(5, 10'000, 16'000, GapReason::restart, ""));
+    pipeline.add(event(Kind::ended, "was over before the start"));
+    const app::Cut cut = pipeline.cut({});
+    const auto gaps = events_of<wire::Gap>(cut);
+    const auto stops = events_of<wire::Stopped>(cut);
+    REQUIRE(gaps.size() == (first_time ? 1 : 0));
+    REQUIRE(stops.size() == gaps.size());
+    CHECK(cut.position.has_value() == first_time);
+    if (!first_time) continue;
+    CHECK(gaps[0].reason == GapReason::restart);
+    CHECK(gaps[0].sample_id_first == 10'000);
+    CHECK(gaps[0].sample_id_end == 16'000);
+    CHECK(gaps[0].samples_lost == 3000);
+    CHECK_FALSE(gaps[0].lane);
+    CHECK(stops[0].sample_id_end == 16'000);
+    CHECK(stops[0].totals.samples == 5000);
+    CHECK(stops[0].totals.samples_lost == 3000);
+    stored = *cut.position;
+    CHECK(stored.sample_id_end == 16'000);
+  }
+}
+
 TEST_CASE("pipeline: gap records are counted when they are stored, not before") {
   DevicePipeline pipeline(settings(app::WaveMode::off), std::nullopt, first_seqs);
   pipeline.add(block(0, 1000, 5));

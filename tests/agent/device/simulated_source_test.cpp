@@ -206,6 +206,38 @@ TEST_CASE("simulated source: a start after the end says ended and nothing else")
   CHECK(sink.call_count() == 1);
 }
 
+TEST_CASE("simulated source: one that ended while the agent was down says which samples nobody took") {
+  SimulatedDevice settings = slow("js110", "1");
+  settings.origin_utc_ns = now_ns - 10 * ns_per_s;
+  settings.duration_s = 9;
+  const uint64_t limit = device::sample_id_limit(settings);
+  const uint64_t life = device::life_of(settings.seed, settings.origin_utc_ns, "js110-1");
+  struct Case {
+    uint64_t life, stored_end;
+    size_t gaps;
+  };
+  for (const auto& [stored_life, stored_end, gaps] : {Case{life, 4'000, 1}, {life, limit, 0}, {life + 1, 4'000, 0}}) {
+    ManualClock clock;
+    SimulatedSource source(clock, {settings});
+    CollectingSink sink;
+    wire::TimeAxis axis = device::time_axis(settings);
+    axis.life = stored_life;
+    REQUIRE(source.start(sink, {{"js110-1", {axis, stored_end, {}}}}).ok());
+    REQUIRE(sink.wait_for_event("js110-1", SourceEvent::Kind::ended));
+    source.stop();
+    const auto& calls = sink.calls("js110-1");
+    REQUIRE(calls.size() == gaps + 1);
+    CHECK(calls.back().event.kind == SourceEvent::Kind::ended);
+    if (gaps == 0) continue;
+    const wire::Gap& gap = calls.front().event.gap;
+    CHECK(calls.front().event.kind == SourceEvent::Kind::gap);
+    CHECK(gap.reason == wire::GapReason::restart);
+    CHECK(gap.axis == life);
+    CHECK(gap.sample_id_first == stored_end);
+    CHECK(gap.sample_id_end == limit);
+  }
+}
+
 TEST_CASE("simulated source: unpaced goes on at resume, within one life") {
   SimulatedDevice settings = slow("js220", "2");
   settings.duration_s = 0.5;
