@@ -4,6 +4,7 @@
 #include <map>
 
 #include "agent/app/lost_frames.h"
+#include "agent/wire/frame.h"
 
 namespace joulespool::app {
 namespace {
@@ -87,11 +88,22 @@ class Purge {
       if (frame.state != spool::FrameState::queued) continue;
       ++counts.unsent_frames;
       wire::Gap gap = gap_of(frame, writer_.epoch(), wire::GapReason::evicted, detail_);
+      gap.replaced = replaced_by(frame);
       if (gaps.empty() || !extend(gaps.back(), gap)) gaps.push_back(std::move(gap));
     }
     JOULESPOOL_TRY(store(std::move(commit), frames.front().id.sequence.device, std::move(gaps)), "drop frames");
     counts_ = counts;
     return {};
+  }
+
+  // The frames for which a merged one stands are lost with it. One that cannot be read does not say which they are.
+  std::vector<wire::ReplacedFrames> replaced_by(const spool::FrameInfo& frame) {
+    if (frame.level == 0) return {};
+    const auto stored = reader_.read(frame.id.sequence, frame.id.seq - 1, std::nullopt, 1, 0);
+    if (!stored || stored->empty() || stored->front().info.id != frame.id) return {};
+    const auto read = wire::read_frame(stored->front().bytes);
+    const auto* merged = std::get_if<wire::Frame>(&read);
+    return merged == nullptr ? std::vector<wire::ReplacedFrames>() : merged->header.replaces;
   }
 
   Status store(spool::Commit commit, const std::string& device, std::vector<wire::Gap> gaps) {

@@ -6,6 +6,7 @@
 #include "agent/base/units.h"
 #include "agent/cli/frame_check.h"
 #include "agent/cli/frame_walk.h"
+#include "agent/cli/progress.h"
 #include "agent/cli/settings_flags.h"
 #include "agent/cli/text_output.h"
 #include "agent/wire/event.h"
@@ -72,13 +73,15 @@ Result<uint64_t> oldest_waiting(spool::SpoolReader& reader, const wire::FrameSeq
   return last_seen == 0 ? 0 : last_seen + 1;
 }
 
-Status check_sequence(spool::SpoolReader& reader, const wire::FrameSequence& sequence, Contents& contents, Findings& findings) {
+Status check_sequence(spool::SpoolReader& reader, const wire::FrameSequence& sequence, Contents& contents, Findings& findings,
+                      Progress& progress) {
   SequenceContent& content = contents[sequence];
   uint64_t last_queued = 0;
   JOULESPOOL_TRY(walk_frames(reader, sequence, 0,
                              [&](const spool::StoredFrame& frame) -> Result<bool> {
                                ++findings.frames;
                                findings.bytes += frame.bytes.size();
+                               progress.advance(frame.bytes.size());
                                content.present.insert(frame.info.id.seq, frame.info.id.seq + 1);
                                if (frame.info.state == spool::FrameState::queued) last_queued = frame.info.id.seq;
                                if (auto problem = check_frame(frame))
@@ -104,15 +107,26 @@ bool records_complete(const Contents& contents, const wire::FrameSequence& seque
   });
 }
 
-Result<Findings> verify(spool::SpoolReader& reader) {
+struct VerifyFlags {
+  std::shared_ptr<SpoolFlags> spool;
+  SequenceFilter filter;  // a whole device: what explains a hole is in another lane, maybe in another epoch
+};
+
+Result<Findings> verify(spool::SpoolReader& reader, const VerifyFlags& flags, const Surroundings& surroundings) {
   const auto usage = reader.usage();
   if (!usage) return usage.error();
+  const auto lanes = flags.filter.select(*usage);
+  if (!lanes) return lanes.error();
+  uint64_t bytes = 0;
+  for (const spool::LaneUsage& lane : *lanes) bytes += lane.queued_bytes + lane.kept_bytes;
+  Progress progress(surroundings.clock, surroundings.err, shows_progress(surroundings, flags.spool->json), "verify", bytes,
+                    Progress::Unit::bytes);
   Findings findings;
   findings.quarantined_frames = usage->quarantined_frames;
   Contents contents;
-  for (const spool::LaneUsage& lane : usage->lanes) {
+  for (const spool::LaneUsage& lane : *lanes) {
     contents[lane.sequence].seq_next = lane.seq_next;
-    if (const Status status = check_sequence(reader, lane.sequence, contents, findings); !status) return status.error();
+    if (const Status status = check_sequence(reader, lane.sequence, contents, findings, progress); !status) return status.error();
   }
   for (auto& [sequence, content] : contents) {
     content.records_complete = records_complete(contents, sequence, reader.epoch());
@@ -170,14 +184,15 @@ nlohmann::json to_json(const Findings& findings) {
   return json;
 }
 
-Result<ExitCode> run(const SpoolFlags& flags, const Surroundings& surroundings) {
-  const auto place = flags.place(surroundings);
+Result<ExitCode> run(const VerifyFlags& flags, const Surroundings& surroundings) {
+  const auto place = flags.spool->place(surroundings);
   if (!place) return place.error();
   const auto reader = SpoolFlags::open(*place);
   if (!reader) return reader.error();
-  const auto findings = verify(*reader.value());
+  const auto findings = verify(*reader.value(), flags, surroundings);
   if (!findings) return findings.error().in("verify " + place->directory);
-  if (flags.json) surroundings.out << to_json(*findings).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  if (flags.spool->json)
+    surroundings.out << to_json(*findings).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   else print(*findings, surroundings.out);
   return findings->all_well() ? exit_ok : exit_no;
 }
@@ -185,7 +200,9 @@ Result<ExitCode> run(const SpoolFlags& flags, const Surroundings& surroundings) 
 }  // namespace
 
 Action add_spool_verify(CLI::App& app, const Surroundings& surroundings) {
-  const auto flags = SpoolFlags::add(app);
+  const auto flags = std::make_shared<VerifyFlags>();
+  flags->spool = SpoolFlags::add(app);
+  app.add_option("--device", flags->filter.device, "Only this device, js220-001122")->type_name("ID");
   return [flags, &surroundings] { return run(*flags, surroundings); };
 }
 

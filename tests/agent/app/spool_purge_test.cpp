@@ -174,6 +174,21 @@ TEST_CASE("purge: frames of an earlier epoch are named with it") {
   CHECK(gaps[0].frames == wire::SeqRange{1, 3});
 }
 
+TEST_CASE("purge: with a merged frame those for which it stands are named") {
+  Bench bench;
+  FrameFactory factory(device);
+  factory.header.epoch = bench.writer->epoch();
+  factory.header.replaces = {{bench.writer->epoch() ^ 1, {1, 10}}};  // of an earlier epoch
+  spool::Commit commit = commit_of(bench.sequence(Lane::stat), 1, 1, 10);
+  commit.frames[0].bytes = factory.flat_stat(0, 10'000);
+  commit.frames[0].info.level = 1;
+  commit.positions.push_back(position_at(device, 1'000'000));
+  REQUIRE(bench.writer->commit(commit).ok());
+  REQUIRE(bench.purge(bench.plan({bench.sequence(Lane::stat)})).ok());
+  REQUIRE(bench.gaps().size() == 1);
+  CHECK(bench.gaps()[0].replaced == factory.header.replaces);
+}
+
 TEST_CASE("purge: where nothing could be recorded, nothing goes") {
   Bench bench;
   bench.add(Lane::stat, 1, 3, FrameState::queued, false);
