@@ -91,12 +91,3 @@ CREATE TABLE positions (
   samples_lost INTEGER NOT NULL,
   crc32c INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
--- The way back: `sql` turns a segment of `version` into one of the version before, so that an older program can read it, in memory
--- (agent/spool/sqlite_versions.h); what it leaves has the checksums that the older program expects. Each program stores the steps of
--- its own version and those before down to 3: version 1 was another kind of file.
-CREATE TABLE rollbacks (
-  version INTEGER PRIMARY KEY,
-  sql TEXT NOT NULL,
-  crc32c INTEGER NOT NULL
-) STRICT;

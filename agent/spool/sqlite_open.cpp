@@ -33,13 +33,14 @@ Result<std::optional<SpoolState>> load_rebuilt(const std::string& path, LastTran
 
 // The state that the segment ends with: behind damage in its log too, else one before. Only another boot can have torn the last
 // transaction.
-Result<SegmentState> load_segment(const std::string& path, const std::string& boot) {
+Result<SegmentState> load_segment(const std::string& path, const std::optional<std::string>& boot) {
   SegmentState found;
   auto before_last = load_rebuilt(path, LastTransaction::may_be_torn, found.damaged);
   if (!before_last && before_last.error().code != Errc::damaged) return before_last.error();
   const bool has_state = before_last && *before_last;
   if (before_last && (!found.damaged || (has_state && (*before_last)->meta.boot != boot))) {
     found.state = std::move(*before_last);
+    found.is_last = !found.damaged || boot.has_value();
     return found;
   }
   found.damaged = true;
@@ -103,7 +104,7 @@ class Search {
       }
     }
     // One transaction that did not get through is what a power cut leaves of a segment that had just begun.
-    const bool same_boot = found_.is_known && found_.state.meta.boot == limits_.boot;
+    const bool same_boot = !limits_.boot || (found_.is_known && found_.state.meta.boot == *limits_.boot);
     for (auto& [segment, transactions] : unborn_)
       if (transactions > 1 || (transactions == 1 && same_boot)) unread_.push_back(std::move(segment));
     std::sort(unread_.begin(), unread_.end(), [](const UnreadSegment& a, const UnreadSegment& b) { return a.number > b.number; });
@@ -160,7 +161,8 @@ class Search {
       return number == segment_of_version_1 || std::binary_search(there.begin(), there.end(), number);
     };
     const Adopted adopted = adopt(found_.state.streams, found_.state.positions, found, found_.is_known, is_there);
-    if (adopted.frames + adopted.missing > 0)
+    found_.extended = adopted.frames + adopted.missing > 0;
+    if (found_.extended)
       found_.notices.push_back("behind the last state that can be read there are " + std::to_string(adopted.frames) +
                                " frames (" + std::to_string(adopted.bytes) + " bytes), and " + std::to_string(adopted.missing) +
                                " that cannot be read and become gaps");
@@ -242,8 +244,9 @@ class StreamReader {
     auto told = found_frame(row.info, segment_, *whole);
     if (!told) return {};
     if (host.empty()) host = whole->header.host;
-    if (whole->header.host == host)
-      found.try_emplace(*sequence, FoundStream{id_, {}}).first->second.frames.emplace(row.info.id.seq, std::move(*told));
+    if (whole->header.host != host) return {};
+    FoundStream& stream = found.try_emplace(*sequence, FoundStream{id_, {}}).first->second;
+    if (stream.id == id_) stream.frames.emplace(row.info.id.seq, std::move(*told));
     return {};
   }
 

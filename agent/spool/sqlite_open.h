@@ -1,6 +1,7 @@
 // Finds out what a spool directory holds: the state in its newest segment that has one, and what frames say that lie behind it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct FoundState {
   SpoolState state;
   bool was_there = false;               // else there was nothing
   bool is_known = false;                // a state was read; else it is what frames say
+  bool extended = false;                // frames behind it were taken over
   bool damaged = false;                 // of what counts, something cannot be read
   std::vector<UnreadSegment> unusable;  // nothing of them was used
   std::vector<std::string> notices;     // what a person should know
@@ -29,7 +31,9 @@ struct FoundState {
 // Frames of segments whose state cannot be read are found row by row, the newest segments first, until those looked at have this
 // many bytes; the others are unusable.
 struct SearchLimits {
-  std::string boot;  // which boot of the machine this is
+  // Which boot of the machine this is: a transaction that another one may have torn does not count. None: whatever there is
+  // counts.
+  std::optional<std::string> boot;
   uint64_t scan_bytes_max = UINT64_MAX;
 };
 

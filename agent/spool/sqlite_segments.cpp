@@ -29,6 +29,15 @@ FrameRow missing_row(const wire::FrameSequence& sequence, int64_t stream, uint64
   return row;
 }
 
+// What a damaged row says may be anything. Where it does not fit what is known of all, its neighbours know it better; the last
+// one may stand for others that nobody knows the number of (adoption.h).
+bool is_possible(const FrameInfo& info, const Extent& extent) {
+  const Cover& cover = extent.cover;
+  const bool in_cover = info.axis == cover.axis && info.sample_id_first >= cover.sample_id_first &&
+                        info.sample_id_end <= cover.sample_id_end && info.sample_id_first <= info.sample_id_end;
+  return in_cover && (info.id.seq != extent.seq_last || info.sample_id_end == cover.sample_id_end);
+}
+
 // Fills in the rows of [first, last] that are missing. The first of a run of missing frames stands for all that they covered.
 std::vector<FrameRow> with_missing(std::vector<FrameRow> rows, const wire::FrameSequence& sequence, int64_t stream,
                                    uint64_t first, uint64_t last, uint64_t extent_first, const Extent& extent) {
@@ -178,6 +187,7 @@ Status SegmentSet::walk(const wire::FrameSequence& sequence, const Stream& strea
       if (!found) return found.error();
       auto views = open(extent.segment);
       if (!views) return views.error();
+      if (views->size() > 1) std::erase_if(*found, [&](const FrameRow& row) { return !is_possible(row.info, extent); });
       for (const FrameRow& row : with_missing(std::move(*found), sequence, stream.id, from, last, at->first, extent)) {
         bytes += row.info.size_bytes;
         if (frames > 0 && bytes > limits.bytes_max) return {};

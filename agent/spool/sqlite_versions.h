@@ -1,6 +1,10 @@
 // A segment of another version of the schema, turned into one of this program's version in memory: the segment itself is never
 // written again. Forward by numbered migrations that a program brings along, back by the SQL that the newer program stored in the
-// segment (table `rollbacks`).
+// segment: from schema 3 on there is
+//   CREATE TABLE rollbacks (version INTEGER PRIMARY KEY, sql TEXT NOT NULL, crc32c INTEGER NOT NULL) STRICT;
+// with one row for each version down to 3, whose SQL leads to the version before; crc32c (row_crc.h) is over the other two. A
+// segment of schema 2 has no such table: it would be a page in each, and there is no way back to schema 1, which was another kind
+// of file.
 #pragma once
 
 #include <cstdint>
