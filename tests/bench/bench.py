@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Speed, memory and latency, each beside a reference measured in the same run.
 
-bench.py [codec|signal|reading|agent|latency|trend ...]   default: all"""
+bench.py [codec|signal|reading|agent|latency|spool|trend ...]   default: all"""
 import json
 import os
 import pathlib
@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 from codec_table import print_codec_table  # noqa: E402
 from rig import Rig, build_dir, cpu_seconds, problems_in, rss_bytes  # noqa: E402
+from spool_table import print_spool_table  # noqa: E402
 from standin_world import StandinWorld  # noqa: E402
 from trend import trend_table  # noqa: E402
 
@@ -140,7 +141,7 @@ def latency_table():
 
 
 def main() -> int:
-    tables = ["codec", "signal", "reading", "agent", "latency", "trend"]
+    tables = ["codec", "signal", "reading", "agent", "latency", "spool", "trend"]
     wanted = sys.argv[1:] or tables
     unknown = set(wanted) - set(tables)
     if unknown:
@@ -159,6 +160,8 @@ def main() -> int:
         well = agent_table(rows) and well
     if "latency" in wanted:
         well = latency_table() and well
+    if "spool" in wanted:
+        well = print_spool_table() and well
     if "trend" in wanted:
         trend_table(build_dir())
     return 0 if well else 1
