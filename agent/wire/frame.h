@@ -16,7 +16,7 @@ constexpr size_t frame_bytes_limit = 1024 * 1024 - 1024;  // hard limit: a Kines
 constexpr size_t frame_size_max_default = 120 * 1024;     // AWS IoT Core takes messages of 128 KiB
 constexpr size_t labels_max = 32;
 constexpr size_t label_bytes_max = 128;  // key and value each
-constexpr size_t replaced_max = 256;     // entries of FrameHeader::replaces: 7 KiB of the header
+constexpr size_t replaced_max = 192;     // entries of FrameHeader::replaces: with the labels, they fit into the header
 
 // What of its samples a frame of lane wave holds. All else in its header is about all of its samples.
 struct Resolution {
