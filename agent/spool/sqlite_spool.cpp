@@ -101,9 +101,12 @@ Status SqliteSpool::open() {
   if (state_.meta.wear.since_utc_ns == 0) state_.meta.wear.since_utc_ns = SystemClock().realtime_ns();
   const auto used = amounts_by_segment(state_.streams);
   for (const uint64_t number : list_segments(options_.directory)) {
-    if (used.contains(number) || number == state_.meta.segment)
-      disk_bytes_[number] = segment_disk_bytes(options_.directory, number);
-    else remove_segment(options_.directory, number);
+    if (!used.contains(number) && number != state_.meta.segment) {
+      remove_segment(options_.directory, number);
+      continue;
+    }
+    release_unused(options_.directory, number);  // of a writer that was killed: nothing more comes into it
+    disk_bytes_[number] = segment_disk_bytes(options_.directory, number);
   }
   if (used.contains(segment_of_version_1)) disk_bytes_[segment_of_version_1] = database_disk_bytes(options_.directory);
   reserve_.refill();
@@ -168,8 +171,9 @@ Status SqliteSpool::store(const Commit& commit) {
     remove_segment(options_.directory, target->number);
   } else if (stored.error().code != Errc::full && stored.error().code != Errc::usage) {
     segments_.set_newest(0, nullptr);
-    disk_bytes_[state_.meta.segment] = segment_disk_bytes(options_.directory, state_.meta.segment);
     database_.reset();
+    release_unused(options_.directory, state_.meta.segment);
+    disk_bytes_[state_.meta.segment] = segment_disk_bytes(options_.directory, state_.meta.segment);
   }
   // Whatever is wrong with this segment, the next one can be well.
   if (stored.error().code == Errc::damaged) return Error{Errc::unreachable, stored.error().message};
