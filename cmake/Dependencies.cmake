@@ -8,6 +8,7 @@
 # apt build   libzstd-dev                               agent/codec, agent/device: compression of payloads and recordings
 # apt build   libcli11-dev libtomlplusplus-dev          agent/base: command line and configuration file
 # apt build   nlohmann-json3-dev                        JSON of topics, --json, Kinesis' API
+# apt build   libpng-dev                              agent/cli: spool plot --png
 # apt build   libcurl4-openssl-dev                      cloud-bridge/sink: HTTP; libssl also signs (SigV4)
 # apt test    doctest-dev                               unit tests
 # apt test    mosquitto mosquitto-clients               a real MQTT broker
@@ -32,6 +33,7 @@ if(JOULESPOOL_SCOPE STREQUAL fuzz)
 endif()
 find_package(OpenSSL REQUIRED)
 find_package(PahoMqttCpp 1.2 REQUIRED)
+find_package(PNG 1.6 REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(tomlplusplus 3.3 REQUIRED)

@@ -18,6 +18,7 @@ Action add_spool_verify(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_push(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_purge(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_export(CLI::App& app, const Surroundings& surroundings);
+Action add_spool_plot(CLI::App& app, const Surroundings& surroundings);
 Action add_config_show(CLI::App& app, const Surroundings& surroundings);
 Action add_config_check(CLI::App& app, const Surroundings& surroundings);
 Action add_config_reference(CLI::App& app, const Surroundings& surroundings);

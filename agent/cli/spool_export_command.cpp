@@ -1,185 +1,186 @@
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <fstream>
+#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <ostream>
 
-#include "agent/base/units.h"
-#include "agent/cli/frame_walk.h"
+#include "agent/cli/export_format.h"
+#include "agent/cli/export_report.h"
+#include "agent/cli/frame_plan.h"
+#include "agent/cli/progress.h"
 #include "agent/cli/settings_flags.h"
-#include "agent/cli/text_output.h"
-#include "agent/codec/csv.h"
-#include "agent/codec/samples.h"
-#include "agent/codec/windows.h"
-#include "agent/wire/frame.h"
 
 namespace joulespool::cli {
 namespace {
 
+constexpr const char* jls_library_variable = "JOULESPOOL_JLS_LIBRARY";
+
 struct ExportFlags {
   std::shared_ptr<SpoolFlags> spool;
   std::shared_ptr<SequenceFilter> filter;
-  std::string what = "windows";
-  std::string from, to;
+  std::shared_ptr<TimeFlags> time;
+  std::string format = "csv";
+  std::string what;  // empty: what the format is for
   std::vector<std::string> labels;
   std::string output;
+  std::string jls_library;
+  bool is_quiet = false;
+
+  [[nodiscard]] bool is_windows() const { return what == "windows"; }
 };
 
-// A sample_id, or a UTC time that each frame's own map turns into one.
-class Bound {
- public:
-  static Result<Bound> parse(const std::string& flag, const std::string& text, uint64_t otherwise) {
-    Bound bound;
-    bound.sample_id_ = otherwise;
-    if (text.empty()) return bound;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), bound.sample_id_);
-    if (failure == std::errc() && end == text.data() + text.size()) return bound;
-    const auto utc_ns = parse_utc(text);
-    if (!utc_ns) return Error{Errc::usage, flag + ": must be a sample_id or a time: " + utc_ns.error().message};
-    bound.utc_ns_ = *utc_ns;
-    return bound;
-  }
-  [[nodiscard]] uint64_t in(const wire::FrameHeader& header) const {
-    return utc_ns_ ? header.utc.sample_id_at(*utc_ns_) : sample_id_;
-  }
-  [[nodiscard]] bool needs_utc() const { return utc_ns_.has_value(); }
+// Fills in what was not said. Errors: usage.
+Status settle(ExportFlags& flags) {
+  const bool is_for_samples = flags.format == "raw" || flags.format == "jls";
+  if (flags.what.empty()) flags.what = is_for_samples || flags.filter->lane == "wave" ? "samples" : "windows";
+  if (is_for_samples && flags.is_windows())
+    return Error{Errc::usage, "--format " + flags.format + " holds samples: windows can be exported as csv or columns"};
+  if (flags.filter->lane.empty()) flags.filter->lane = flags.is_windows() ? "stat" : "wave";
+  if (flags.filter->lane == "event") return Error{Errc::usage, "--lane event has neither windows nor samples: see spool show"};
+  if (!flags.is_windows() && flags.filter->lane == "stat")
+    return Error{Errc::usage, "--lane stat has windows, not samples: use --what windows, or --lane wave"};
+  if (flags.format != "csv" && flags.output.empty())
+    return Error{Errc::usage, "--format " + flags.format + " writes a directory: name it with --output"};
+  if (flags.spool->json && flags.output.empty())
+    return Error{Errc::usage, "--json answers on standard output: name a place for the rows with --output"};
+  for (const std::string& label : flags.labels)
+    if (label.find('=') == std::string::npos || label.front() == '=')
+      return Error{Errc::usage, "--label: '" + label + "' is not key=value"};
+  return {};
+}
 
- private:
-  uint64_t sample_id_ = 0;
-  std::optional<int64_t> utc_ns_;
-};
+Result<std::unique_ptr<ExportFormat>> make_format(const ExportFlags& flags, const Surroundings& surroundings) {
+  if (flags.format == "columns") return make_column_format(flags.output);
+  if (flags.format == "raw") return make_raw_format(flags.output);
+  if (flags.format == "csv") return make_csv_format(flags.is_windows(), flags.output, surroundings.out);
+  const auto variable = surroundings.environment.find(jls_library_variable);
+  const bool is_in_environment = flags.jls_library.empty() && variable != surroundings.environment.end();
+  return make_jls_format(flags.output, is_in_environment ? variable->second : flags.jls_library);
+}
 
-// Writes what the flags select, and counts what it cannot read.
-class CsvExport {
+// Takes frame by frame what the flags select, and keeps the account.
+class Export {
  public:
-  CsvExport(const ExportFlags& flags, Bound from, Bound to, std::ostream& out)
-      : windows_(flags.what == "windows"), labels_(flags.labels), from_(from), to_(to), out_(out) {
-    text_ = windows_ ? codec::window_csv_header() : codec::sample_csv_header();
-  }
+  Export(const ExportFlags& flags, const TimeRange& range, ExportFormat& format)
+      : flags_(flags), range_(range), format_(format) {}
 
   Result<bool> take(const spool::StoredFrame& stored) {
     const auto read = wire::read_frame(stored.bytes);
     const auto* frame = std::get_if<wire::Frame>(&read);
-    if (frame == nullptr || !stored.intact) ++unreadable_;
-    else if (is_selected(frame->header)) write_rows(*frame);
-    return flush(flush_bytes);
+    if (frame == nullptr || !stored.intact) ++report.damaged_frames;
+    else if (is_selected(frame->header))
+      if (const Status status = flags_.is_windows() ? take_windows(*frame) : take_samples(*frame); !status) return status.error();
+    return true;
   }
-  // False: the output takes no more.
-  bool finish() { return flush(1) && out_.flush(); }
-  [[nodiscard]] uint64_t rows() const { return rows_; }
-  [[nodiscard]] uint64_t unreadable() const { return unreadable_; }
+
+  ExportReport report;
 
  private:
-  static constexpr size_t flush_bytes = 1024 * 1024;
-
   [[nodiscard]] bool is_selected(const wire::FrameHeader& header) const {
-    if ((from_.needs_utc() || to_.needs_utc()) && header.utc.quality == wire::UtcQuality::unknown) return false;
-    for (const std::string& wanted : labels_) {
-      const auto fits = [&](const wire::Label& label) { return label.key + "=" + label.value == wanted; };
-      if (std::none_of(header.labels.begin(), header.labels.end(), fits)) return false;
-    }
-    return header.sample_id_first < to_.in(header) && header.sample_id_end > from_.in(header);
+    const auto has = [&](const std::string& wanted) {
+      return std::any_of(header.labels.begin(), header.labels.end(),
+                         [&](const wire::Label& label) { return label.key + "=" + label.value == wanted; });
+    };
+    return range_.overlaps(header) && std::all_of(flags_.labels.begin(), flags_.labels.end(), has);
+  }
+  [[nodiscard]] static bool is_whole(const wire::FrameHeader& header, const TimeRange::Samples& range) {
+    return range.first <= header.sample_id_first && range.end >= header.sample_id_end;
   }
 
-  void write_rows(const wire::Frame& frame) {
-    const uint64_t from = from_.in(frame.header);
-    const uint64_t to = to_.in(frame.header);
-    if (!(windows_ ? write_windows(frame, from, to) : write_samples(frame, from, to))) ++unreadable_;
+  Status take_windows(const wire::Frame& frame) {
+    const TimeRange::Samples range = range_.in(frame.header);
+    const auto rows = reader_.windows(frame, range);
+    if (!rows) return damaged();
+    const bool has_none = frame.header.lane == wire::Lane::wave && frame.header.keeps_all();
+    report.add(*rows, reader_.sums(), is_whole(frame.header, range) && !has_none);
+    return format_.take(*rows);
   }
 
-  bool write_windows(const wire::Frame& frame, uint64_t from, uint64_t to) {
-    const auto windows = codec::decode_windows(frame.payload, frame.header.codec, frame.header.sample_id_first);
-    if (!windows) return false;
-    for (const wire::Window& window : *windows) {
-      if (window.sample_id_first < from || window.sample_id_first >= to) continue;
-      codec::append_window_row(text_, frame.header, window);
-      ++rows_;
-    }
-    return true;
+  Status take_samples(const wire::Frame& frame) {
+    const TimeRange::Samples range = range_.in(frame.header);
+    const auto rows = reader_.samples(frame, range);
+    if (!rows) return damaged();
+    if (!frame.header.keeps_all() && frame.header.kept->decimation == 0) report.add_without_samples(frame.header);
+    else report.add(*rows, reader_.sums(), is_whole(frame.header, range));
+    return format_.take(*rows);
   }
 
-  bool write_samples(const wire::Frame& frame, uint64_t from, uint64_t to) {
-    const wire::KeptSamples kept = wire::kept_samples(frame.header);
-    const auto samples = codec::decode_samples(frame.payload, frame.header.codec, kept.count);
-    if (!samples) return false;
-    uint64_t sample_id = kept.sample_id_first;
-    for (size_t at = 0; at < samples->i.size(); ++at, sample_id += kept.decimation) {
-      if (sample_id < from || sample_id >= to) continue;
-      codec::append_sample_row(text_, frame.header, sample_id, samples->i[at], samples->v[at], samples->p[at]);
-      ++rows_;
-    }
-    return true;
+  Status damaged() {
+    ++report.damaged_frames;
+    return {};
   }
 
-  bool flush(size_t bytes_min) {
-    if (text_.size() < bytes_min) return true;
-    out_.write(text_.data(), static_cast<std::streamsize>(text_.size()));
-    text_.clear();
-    return out_.good();
-  }
-
-  const bool windows_;
-  const std::vector<std::string>& labels_;
-  const Bound from_, to_;
-  std::ostream& out_;
-  std::string text_;
-  uint64_t rows_ = 0;
-  uint64_t unreadable_ = 0;
+  const ExportFlags& flags_;
+  const TimeRange& range_;
+  ExportFormat& format_;
+  RowReader reader_;
 };
 
-Status export_lanes(spool::SpoolReader& reader, const std::vector<spool::LaneUsage>& lanes, CsvExport& csv) {
-  for (const spool::LaneUsage& lane : lanes)
-    JOULESPOOL_TRY(walk_frames(reader, lane.sequence, 0, [&](const spool::StoredFrame& frame) { return csv.take(frame); }),
-                   "export");
-  return {};
-}
-
-Result<ExitCode> export_to(const ExportFlags& flags, spool::SpoolReader& reader, std::ostream& out,
-                           const Surroundings& surroundings) {
-  const auto from = Bound::parse("--from", flags.from, 0);
-  if (!from) return from.error();
-  const auto to = Bound::parse("--to", flags.to, UINT64_MAX);
-  if (!to) return to.error();
-  const auto usage = reader.usage();
-  if (!usage) return usage.error();
-  const auto lanes = flags.filter->select(*usage);
-  if (!lanes) return lanes.error();
-  CsvExport csv(flags, *from, *to, out);
-  if (const Status status = export_lanes(reader, *lanes, csv); !status) return status.error();
-  if (!csv.finish())
-    return Error{Errc::full, (flags.output.empty() ? "standard output" : flags.output) + ": cannot be written to its end"};
-  if (csv.unreadable() > 0) {
-    surroundings.err << "joulespool: " << csv.unreadable() << " frames are damaged and were left out (see spool verify)\n";
-    return exit_no;
+Result<ExitCode> export_plan(const ExportFlags& flags, const TimeRange& range, const FramePlan& plan, spool::SpoolReader& reader,
+                             const Surroundings& surroundings) {
+  const auto format = make_format(flags, surroundings);
+  if (!format) return format.error();
+  Export work(flags, range, **format);
+  work.report.replaced_frames = plan.replaced();
+  {
+    const bool is_quiet = flags.is_quiet || flags.spool->json;
+    Progress progress(surroundings.clock, surroundings.err, shows_progress(surroundings, is_quiet), "export", plan.bytes(),
+                      Progress::Unit::bytes);
+    const auto take = [&](const spool::StoredFrame& stored) {
+      progress.advance(stored.bytes.size());
+      return work.take(stored);
+    };
+    if (const Status status = plan.walk(reader, take, work.report.gone_frames); !status) return status.error();
+    if (const Status status = (*format)->finish(); !status) return status.error();
   }
-  return exit_ok;
+  if (flags.spool->json) surroundings.out << work.report.to_json().dump(2) << '\n';
+  else if (!flags.is_quiet || !work.report.is_well()) work.report.print(surroundings.err);
+  return work.report.is_well() ? exit_ok : exit_no;
 }
 
-Result<ExitCode> run(const ExportFlags& flags, const Surroundings& surroundings) {
+Result<ExitCode> run(ExportFlags& flags, const Surroundings& surroundings) {
+  if (const Status status = settle(flags); !status) return status.error();
   const auto place = flags.spool->place(surroundings);
   if (!place) return place.error();
   const auto reader = SpoolFlags::open(*place);
   if (!reader) return reader.error();
-  flags.filter->lane = flags.what == "windows" ? "stat" : "wave";
-  if (flags.output.empty()) return export_to(flags, *reader.value(), surroundings.out, surroundings);
-  std::ofstream file(flags.output, std::ios::binary | std::ios::trunc);
-  if (!file) return Error{Errc::unreachable, flags.output + ": cannot be written"};
-  return export_to(flags, *reader.value(), file, surroundings);
+  const auto usage = (*reader)->usage();
+  if (!usage) return usage.error();
+  const auto lanes = flags.filter->select(*usage);
+  if (!lanes) return lanes.error();
+  const auto range = flags.time->resolve(data_end_utc_ns(*lanes));
+  if (!range) return range.error();
+  const auto plan = FramePlan::make(**reader, *lanes, *range);
+  if (!plan) return plan.error();
+  return export_plan(flags, *range, *plan, **reader, surroundings);
 }
 
 }  // namespace
 
 Action add_spool_export(CLI::App& app, const Surroundings& surroundings) {
   const auto flags = std::make_shared<ExportFlags>();
-  flags->spool = SpoolFlags::add(app, false);
-  flags->filter = SequenceFilter::add(app, false);
-  app.add_option("--what", flags->what, "windows (lane stat) or samples (lane wave); default windows")
+  flags->spool = SpoolFlags::add(app);
+  flags->filter = SequenceFilter::add(app, true);
+  flags->time = TimeFlags::add(app);
+  app.add_option("--format", flags->format,
+                 "csv (default), columns (a file per column, for numpy, Arrow, Parquet), raw (float32 files of i, v, p) or jls "
+                 "(Joulescope's own files, through libjls); see docs/export.md")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"csv", "columns", "raw", "jls"}));
+  app.add_option("--what", flags->what,
+                 "windows (of lane stat, or with --lane wave of frames that keep no or fewer samples) or samples (lane wave); "
+                 "default: windows for csv and columns, samples for raw and jls")
       ->type_name("WHAT")
       ->check(CLI::IsMember({"windows", "samples"}));
-  app.add_option("--from", flags->from, "First sample_id, or UTC time: 2026-01-02T03:04:05.678Z")->type_name("SAMPLE|TIME");
-  app.add_option("--to", flags->to, "Before this sample_id, or UTC time")->type_name("SAMPLE|TIME");
   app.add_option("--label", flags->labels, "Only frames with this label; may be repeated, then all must be there")
       ->type_name("key=value");
-  app.add_option("--output", flags->output, "File to write instead of standard output")->type_name("FILE");
+  app.add_option("--output", flags->output,
+                 "File to write instead of standard output (csv), or directory to make (the others); it gets its name when all "
+                 "of it is written")
+      ->type_name("FILE|DIR");
+  app.add_option("--jls-library", flags->jls_library,
+                 std::string("libjls for --format jls, instead of libjls.so (also: ") + jls_library_variable + ")")
+      ->type_name("FILE");
+  app.add_flag("--quiet", flags->is_quiet, "No report and no progress on standard error, unless something is wrong");
   return [flags, &surroundings] { return run(*flags, surroundings); };
 }
 
