@@ -15,6 +15,7 @@ Action add_spool_list(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_show(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_stat(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_verify(CLI::App& app, const Surroundings& surroundings);
+Action add_spool_repair(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_push(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_purge(CLI::App& app, const Surroundings& surroundings);
 Action add_spool_export(CLI::App& app, const Surroundings& surroundings);

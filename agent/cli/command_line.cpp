@@ -15,6 +15,7 @@ constexpr Command commands[] = {
     {"spool", "show", "Frames in the spool, or one frame in detail", add_spool_show},
     {"spool", "stat", "How full the spool is, how long it and its card will last, what is damaged", add_spool_stat},
     {"spool", "verify", "Read and recompute every frame; exit code 1 if anything is wrong", add_spool_verify},
+    {"spool", "repair", "Put what can be read of a damaged spool into a new one; exit code 1 if anything is lost", add_spool_repair},
     {"spool", "push", "Send a spool whose host is gone to a broker, under the host's name", add_spool_push},
     {"spool", "purge", "Drop frames, with a gap record of what was not sent; asks before it does", add_spool_purge},
     {"spool", "export", "Windows or samples as CSV, column files, raw float32 or JLS (docs/export.md)", add_spool_export},

@@ -84,8 +84,10 @@ std::string outage_text(const SpoolSummary& summary, const Details& details) {
   const std::string rate = "frames come at " + rate_text(*details.rate);
   if (!details.outage_left_s)
     return rate + "; how long an outage may last depends on the budget, which is not known here (--config)";
-  if (summary.usage.disk_bytes >= summary.place.budget_bytes) return rate + "; the budget is used up, and the oldest make room";
-  return rate + "; without a broker the budget is full in " + age_text(*details.outage_left_s) + ", and the oldest make room";
+  if (summary.usage.disk_bytes >= summary.place.budget_bytes)
+    return rate + "; the budget is used up: windows get longer, and the oldest frames make room";
+  return rate + "; without a broker the budget is full in " + age_text(*details.outage_left_s) +
+         "; then windows get longer, and the oldest frames make room";
 }
 
 void print_card(const SpoolSummary& summary, const Details& details, std::ostream& out) {

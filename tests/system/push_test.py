@@ -165,7 +165,7 @@ class Push(unittest.TestCase):
             rig.bridge.start()
             rig.agent.start()
             wait_for(rig.status, 20, "the agent answers")
-            for verb in (["push", "--broker", rig.broker.uri], ["purge", "--all", "--yes"]):
+            for verb in (["push", "--broker", rig.broker.uri], ["purge", "--all", "--yes"], ["repair", "--into", rig.folder / "new"]):
                 refused = spool(*verb, "--spool", rig.spool, environment=rig.environment)
                 self.assertEqual(refused.returncode, 3, refused.stderr)
                 self.assertIn(f"is used by process {rig.agent.process.pid}", refused.stderr)
