@@ -1,6 +1,6 @@
-// What this process does to the files of one folder, call by call, and what a medium may hold of it after a power cut. The calls are
-// those of the C library, so SQLite's and our own are seen alike. One folder at a time; link disk_recorder.cpp into a program of
-// its own: it stands before open(), pwrite(), fsync() and the like.
+// What this process does to the files of one folder, call by call, and what a medium may hold of it after a power cut. The calls
+// are those of the C library, so SQLite's and our own are seen alike. One folder at a time; link disk_recorder.cpp into a program
+// of its own: it stands before open(), pwrite(), fsync() and the like.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ class DiskRecorder {
 // What happened to the writes that no sync confirmed.
 enum class Unsynced { lost, kept, some, torn };
 
-// The files after the calls before `cut`, by name. Writes and sizes that were synced are there; of the others, and of names that no
-// sync of the folder confirmed, what `unsynced` and chance say (names in order: a journal keeps their order).
+// The files after the calls before `cut`, by name. Writes and sizes that were synced are there; of the others, and of names that
+// no sync of the folder confirmed, what `unsynced` and chance say (names in order: a journal keeps their order).
 std::map<std::string, wire::Bytes> files_after_cut(const std::vector<DiskCall>& calls, size_t cut, Unsynced unsynced,
                                                    std::mt19937_64& random);
 
