@@ -29,6 +29,9 @@ bool is_empty(const TimeRange& range) {
   return range.from->sample_id() >= range.to->sample_id();
 }
 
+// Frames of lane event have no samples: they are where the device was.
+uint64_t end_of(uint64_t first, uint64_t end) { return end > first ? end : first + 1; }
+
 std::string bound_text(const Bound& bound) {
   return bound.needs_utc() ? format_utc(*bound.utc_ns(), 3) : "sample " + std::to_string(bound.sample_id());
 }
@@ -64,7 +67,7 @@ TimeRange::Samples TimeRange::in(const wire::FrameHeader& header) const {
 
 bool TimeRange::overlaps(const wire::FrameHeader& header) const {
   const Samples samples = in(header);
-  return header.sample_id_first < samples.end && header.sample_id_end > samples.first;
+  return header.sample_id_first < samples.end && end_of(header.sample_id_first, header.sample_id_end) > samples.first;
 }
 
 bool TimeRange::may_overlap(const spool::FrameInfo& info) const {
@@ -73,7 +76,8 @@ bool TimeRange::may_overlap(const spool::FrameInfo& info) const {
     return bound.needs_utc() ? info.utc_first_ns - 1 > *bound.utc_ns() : info.sample_id_first >= bound.sample_id();
   };
   const auto ends_before = [&](const Bound& bound) {
-    return bound.needs_utc() ? info.utc_end_ns + 1 < *bound.utc_ns() : info.sample_id_end <= bound.sample_id();
+    return bound.needs_utc() ? info.utc_end_ns + 1 < *bound.utc_ns()
+                             : end_of(info.sample_id_first, info.sample_id_end) <= bound.sample_id();
   };
   return !(to && begins_after(*to)) && !(from && ends_before(*from));
 }

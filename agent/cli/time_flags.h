@@ -42,6 +42,7 @@ struct TimeRange {
   };
   // The same as sample_ids of a frame's axis. Nothing ({0, 0}) if a UTC time is asked for and the frame has no time map.
   [[nodiscard]] Samples in(const wire::FrameHeader& header) const;
+  // A frame without samples (lane event) counts as one sample.
   [[nodiscard]] bool overlaps(const wire::FrameHeader& header) const;
   // Without the frame's bytes: false only if the frame is certainly outside.
   [[nodiscard]] bool may_overlap(const spool::FrameInfo& info) const;

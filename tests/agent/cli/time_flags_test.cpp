@@ -67,6 +67,25 @@ TEST_CASE("time flags: what the spool knows of a frame never rules out a frame t
   CHECK_FALSE(may("", "2025-12-31T23:59:59Z"));
 }
 
+TEST_CASE("time flags: a frame of events, which has no samples, is in the range where it stands") {
+  wire::FrameHeader header = header_at(data_end_ns);
+  header.sample_id_end = header.sample_id_first;
+  spool::FrameInfo info;
+  info.sample_id_first = info.sample_id_end = header.sample_id_first;
+  const auto is_in = [&](const char* from, const char* to) {
+    const auto range = TimeFlags{from, to, ""}.resolve(0);
+    REQUIRE(range.ok());
+    CHECK(range->may_overlap(info) == range->overlaps(header));
+    return range->overlaps(header);
+  };
+  CHECK(is_in("", ""));
+  CHECK(is_in("1000", "1001"));
+  CHECK_FALSE(is_in("1001", ""));
+  CHECK_FALSE(is_in("", "1000"));
+  header.sample_id_first = header.sample_id_end = info.sample_id_first = info.sample_id_end = 0;
+  CHECK(is_in("", ""));
+}
+
 TEST_CASE("time flags: --since counts back from the end of the data") {
   const auto range = TimeFlags{"", "", "10m"}.resolve(data_end_ns);
   REQUIRE(range.ok());
