@@ -197,13 +197,18 @@ Status Database::allocate_log_index(uint64_t log_frames) {
   for (int region = 0; static_cast<uint64_t>(region) * index_region_frames_min < log_frames; ++region) {
     void volatile* memory = nullptr;
     const int code = file->pMethods->xShmMap(file, region, index_region_bytes, 1, &memory);
-    if (code != SQLITE_OK)
+    if (code != SQLITE_OK) {
+      file->pMethods->xShmUnmap(file, 1);  // SQLite does it only for a log that it has opened
       return Error{Errc::full, file_name(connection_) + "-shm cannot grow (SQLite " + std::to_string(code) + ")"};
+    }
 #ifdef MADV_POPULATE_WRITE
     // Where the blocks of the file system are smaller than a page, SQLite allocates only one of each page. Unknown to
     // kernels before 5.14 (EINVAL).
-    if (::madvise(const_cast<void*>(memory), index_region_bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL)
-      return Error{Errc::full, file_name(connection_) + "-shm: " + std::strerror(errno)};
+    if (::madvise(const_cast<void*>(memory), index_region_bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
+      const std::string reason = std::strerror(errno);
+      file->pMethods->xShmUnmap(file, 1);
+      return Error{Errc::full, file_name(connection_) + "-shm: " + reason};
+    }
 #endif
   }
   return {};
