@@ -9,6 +9,7 @@
 #include "agent/spool/disk_files.h"
 #include "agent/spool/quarantine.h"
 #include "agent/spool/segment_files.h"
+#include "agent/spool/sqlite_open.h"
 #include "agent/spool/sqlite_schema.h"
 #include "agent/spool/sqlite_segments.h"
 #include "agent/spool/sqlite_spool.h"
@@ -20,9 +21,9 @@ namespace {
 struct Newest {
   uint64_t number = 0;
   bool followed = false;               // sees what is committed to it from now on
-  std::unique_ptr<Database> database;  // none for a spool of version 1
+  std::unique_ptr<Database> database;  // none where the state does not come from it
   SegmentMeta meta;
-  std::optional<SpoolState> version_1;
+  std::optional<SpoolState> fixed;  // of a spool of version 1, or put together from what is left of a damaged one
 };
 
 class SqliteSpoolReader final : public SpoolReader {
@@ -77,7 +78,7 @@ class SqliteSpoolReader final : public SpoolReader {
  private:
   // What the newest segment says now.
   Result<SpoolState> load() {
-    if (newest_->version_1) return *newest_->version_1;
+    if (newest_->fixed) return *newest_->fixed;
     auto state = load_state(*newest_->database);
     if (!state) return state.error();
     if (!*state) return Error{Errc::damaged, "the newest segment is empty"};
@@ -85,9 +86,9 @@ class SqliteSpoolReader final : public SpoolReader {
   }
 
   Result<std::optional<Stream>> load(const wire::FrameSequence& sequence) {
-    if (!newest_->version_1) return load_stream(*newest_->database, sequence);
-    const auto found = newest_->version_1->streams.find(sequence);
-    return found == newest_->version_1->streams.end() ? std::optional<Stream>{} : std::optional(found->second);
+    if (!newest_->fixed) return load_stream(*newest_->database, sequence);
+    const auto found = newest_->fixed->streams.find(sequence);
+    return found == newest_->fixed->streams.end() ? std::optional<Stream>{} : std::optional(found->second);
   }
 
   // Calls read(stream) in a short transaction: what it sees of the newest segment belongs together. A writer may drop a segment
@@ -112,24 +113,29 @@ class SqliteSpoolReader final : public SpoolReader {
   // Follows the writer to a newer segment. One that is just being made, or cannot be read, is passed over.
   Status refresh() {
     if (newest_ && mode_ == ReadMode::snapshot) return {};
-    std::optional<Error> damaged;
     const std::vector<uint64_t> numbers = list_segments(directory_);
+    if (newest_ && numbers.empty() && newest_->number != segment_of_version_1)
+      return Error{Errc::unreachable, "the spool is not there any more: was its disk unmounted?"};
+    segments_.forget_all_but(numbers);
     for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
       if (newest_ && (*number < newest_->number || (*number == newest_->number && !can_be_followed(*number)))) return {};
       auto opened = open_newest(*number);
       if (opened && *opened) return adopt(std::move(**opened));
-      if (!opened && !newest_ && opened.error().code != Errc::not_found) {
-        if (opened.error().code != Errc::damaged) return opened.error();
-        if (!damaged) damaged = opened.error();
-      }
+      if (!opened && newest_ && opened.error().code == Errc::unreachable) return opened.error();
+      if (opened || newest_ || opened.error().code == Errc::not_found) continue;
+      return opened.error().code == Errc::damaged ? adopt_found() : opened.error();
     }
-    if (newest_ || !exists(database_path(directory_))) return newest_ || !damaged ? Status{} : Status{*damaged};
-    auto state = import_version_1(database_path(directory_), segment_of_version_1);
-    if (!state) return state.error();
-    if (!*state) return {};
+    return newest_ ? Status{} : adopt_found();
+  }
+
+  // What is left of a damaged spool, or one of version 1.
+  Status adopt_found() {
+    auto found = find_state(directory_, {});
+    if (!found) return found.error();
+    if (!found->was_there) return found->unusable.empty() ? Status{} : Status{Error{Errc::damaged, found->unusable.front().why}};
     Newest newest;
-    newest.meta = (*state)->meta;
-    newest.version_1 = std::move(*state);
+    newest.meta = found->state.meta;
+    newest.fixed = std::move(found->state);
     return adopt(std::move(newest));
   }
 
