@@ -206,6 +206,7 @@ void Writer::collect(spool::Commit& commit, bool with_samples) {
   commit.stored = applying_.stored;
   for (const LostFrame& lost : applying_.lost) {
     const auto info = spool_.find(lost.id);
+    if (!info && info.error().code != Errc::not_found) frame_lost(lost.id, lost.reason, lost.detail);  // later
     if (!info) continue;  // gone already
     commit.set_aside.push_back(lost.id);
     record_lost_frame(*info, lost.reason, lost.detail);

@@ -1,6 +1,7 @@
 #include "agent/spool/directory_lock.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -54,6 +55,13 @@ Result<DirectoryLock> DirectoryLock::acquire(const std::string& directory) {
   }
   write_pid(descriptor);
   return lock;
+}
+
+bool DirectoryLock::is_in(const std::string& directory) const {
+  struct stat held {};
+  struct stat found {};
+  return ::fstat(descriptor_, &held) == 0 && ::stat((directory + "/lock").c_str(), &found) == 0 && held.st_dev == found.st_dev &&
+         held.st_ino == found.st_ino;
 }
 
 Status DirectoryLock::check_free(const std::string& directory) {

@@ -14,6 +14,8 @@ class DirectoryLock {
  public:
   // Errors: busy ("spool /x is used by process 123"), unreachable (path, permission).
   static Result<DirectoryLock> acquire(const std::string& directory);
+  // Is it this lock that one finds in `directory` now? Not if another file system is mounted there since, or none any more.
+  [[nodiscard]] bool is_in(const std::string& directory) const;
   // Is it free? For what only reads, also on a read-only medium: changes nothing, and holds nothing. Errors: busy, as above.
   static Status check_free(const std::string& directory);
 

@@ -83,6 +83,12 @@ void SegmentSet::forget(uint64_t number) {
   opened_.remove_if([number](const Opened& opened) { return opened.number == number; });
 }
 
+void SegmentSet::forget_all_but(const std::vector<uint64_t>& numbers) {
+  opened_.remove_if([&](const Opened& opened) {
+    return opened.number != segment_of_version_1 && std::find(numbers.begin(), numbers.end(), opened.number) == numbers.end();
+  });
+}
+
 // None: it is there, but nothing of it can be read.
 Result<SegmentSet::Views> SegmentSet::open(uint64_t number) {
   if (newest_database_ != nullptr && number == newest_) return Views{newest_database_};

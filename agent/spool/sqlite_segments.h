@@ -33,6 +33,8 @@ class SegmentSet {
   void set_missing_is_damage(bool is_damage) { missing_is_damage_ = is_damage; }
   // The segment is gone, or will be.
   void forget(uint64_t number);
+  // Closes all but these: of one that is gone an open file would keep the space.
+  void forget_all_but(const std::vector<uint64_t>& numbers);
 
   // Frames from `seq` on that are in `state` (nullopt: any), in seq order. A frame that cannot be read is there with intact ==
   // false and, if even its row cannot be read, with what its neighbours say of it.

@@ -49,6 +49,7 @@ class SqliteSpool final : public SpoolWriter {
   Status commit(const Commit& commit) override;
   Result<FrameInfo> find(const wire::FrameId& id) override;
   Result<RoomPlan> make_room(const RoomRequest& request) override {
+    JOULESPOOL_TRY(check_place(), "make room");
     return plan_room(state_, segments_, options_, request, other_bytes());
   }
   Result<std::vector<StoredFrame>> read(const wire::FrameSequence& sequence, uint64_t after_seq, std::optional<FrameState> state,
@@ -66,6 +67,7 @@ class SqliteSpool final : public SpoolWriter {
   };
   Result<Target> target_for(uint64_t bytes);
   Result<Target> create_target(uint64_t bytes);
+  Status check_place();
   Status store(const Commit& commit);
   Status store_in_need(const Commit& commit);
   Status write(const Commit& commit, CommitWriter& writer, Database& database, const Target& target);
@@ -138,11 +140,28 @@ uint64_t SqliteSpool::next_seq(const wire::FrameSequence& sequence) const {
   return stream == state_.streams.end() ? 1 : stream->second.next_seq;
 }
 
+// Where the disk with the spool was unmounted or pulled out, nothing may be stored beside it: it would be hidden when the disk is
+// back, and its numbers would be used again. A disk that is back is another file system: what is open belongs to the one before.
+Status SqliteSpool::check_place() {
+  if (lock_.is_in(options_.directory)) return {};
+  if (!exists(segment_path(options_.directory, state_.meta.segment)))
+    return Error{Errc::unreachable, "the spool is not in " + options_.directory + " any more: was its disk unmounted?"};
+  auto lock = DirectoryLock::acquire(options_.directory);
+  if (!lock) return Error{Errc::unreachable, lock.error().message};
+  lock_ = std::move(*lock);
+  segments_.set_newest(0, nullptr);
+  segments_.forget_all_but({});
+  database_.reset();
+  disk_bytes_[state_.meta.segment] = segment_disk_bytes(options_.directory, state_.meta.segment);
+  return {};
+}
+
 Status SqliteSpool::commit(const Commit& commit) {
   if (commit.empty()) return {};
   uint64_t bytes = 0;
   for (const auto& frame : commit.frames) bytes += frame.bytes.size();
   if (bytes > commit_bytes_max) return Error{Errc::usage, "a commit of " + std::to_string(bytes) + " bytes is too large"};
+  JOULESPOOL_TRY(check_place(), "commit");
   reserve_.refill();
   Status stored = store(commit);
   if (!stored && stored.error().code == Errc::full) stored = store_in_need(commit);
@@ -304,6 +323,7 @@ Result<FrameInfo> SqliteSpool::find(const wire::FrameId& id) {
   const auto stream = state_.streams.find(id.sequence);
   const Error not_found{Errc::not_found, "no frame " + std::to_string(id.seq) + " of " + id.sequence.device};
   if (stream == state_.streams.end() || find_extent(stream->second, id.seq) == stream->second.extents.end()) return not_found;
+  JOULESPOOL_TRY(check_place(), "find");
   auto rows = segments_.list(id.sequence, stream->second, id.seq, std::nullopt, {1});
   if (!rows) return rows.error();
   return rows->empty() ? Result<FrameInfo>(not_found) : Result<FrameInfo>(std::move(rows->front()));
@@ -313,6 +333,7 @@ Result<std::vector<StoredFrame>> SqliteSpool::read(const wire::FrameSequence& se
                                                    std::optional<FrameState> state, size_t frames_max, size_t bytes_max) {
   const auto stream = state_.streams.find(sequence);
   if (stream == state_.streams.end()) return std::vector<StoredFrame>{};
+  JOULESPOOL_TRY(check_place(), "read");
   return segments_.read(sequence, stream->second, after_seq + 1, state, {frames_max, bytes_max});
 }
 

@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
 
 #include "tests/support/small_disk.h"
 
@@ -46,6 +49,15 @@ class LoopDisk {
   void empty() const { ::unlink((point_ / "filler").c_str()); }
 
   bool mount() { return ::mount(device_.c_str(), point_.path().c_str(), "ext4", 0, "errors=remount-ro") == 0; }
+  // What lies on it now, on another device: as a card that is pulled out and put in again.
+  bool mount_copy() {
+    const std::string copy = storage_ / "copy";
+    std::error_code failed;
+    std::filesystem::copy_file(image_, copy, std::filesystem::copy_options::overwrite_existing, failed);
+    image_ = copy;
+    ::close(std::exchange(loop_, -1));
+    return !failed && attach() && mount();
+  }
   // Also while files are open: who has them keeps them.
   void unmount() const { ::umount2(point_.path().c_str(), MNT_DETACH); }
   // False: files are open for writing (then the kernel does not let people do it).

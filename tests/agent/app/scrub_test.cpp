@@ -2,14 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <condition_variable>
 #include <map>
 #include <optional>
-#include <thread>
 
-#include "agent/app/writer.h"
 #include "agent/spool/sqlite_spool.h"
-#include "tests/agent/app/frame_account.h"
+#include "tests/agent/app/writer_run.h"
 #include "tests/support/spool_damage.h"
 #include "tests/support/spool_frames.h"
 #include "tests/support/temporary_directory.h"
@@ -20,8 +17,6 @@ using namespace joulespool;
 using namespace joulespool::test;
 
 constexpr int64_t hour_ns = 3600 * ns_per_s;
-constexpr const char* device_id = "js220-000001";
-constexpr size_t block_samples = 20'000;
 
 struct Found {
   std::vector<std::pair<wire::FrameId, std::string>> damaged;
@@ -199,78 +194,10 @@ TEST_CASE("scrub: it rests, and says why, when the spool cannot be read or commi
   CHECK(scrub.status().frames_checked == 90);
 }
 
-namespace {
-
-// A writer on its own thread with one device, whose frames are real.
-struct Run {
-  SystemClock clock;
-  app::SampleRing ring{{{device_id, 4 * block_samples}}};
-  std::unique_ptr<spool::SpoolWriter> spool;
-  std::unique_ptr<app::Writer> writer;
-  std::jthread thread;
-  std::mutex mutex;
-  std::condition_variable committed;
-
-  explicit Run(const std::string& directory) {
-    auto opened = spool::open_spool_writer({directory, "host-1", 8ULL << 20});
-    REQUIRE(opened.ok());
-    spool = std::move(*opened);
-    const auto positions = spool->positions();
-    app::PipelineSettings pipeline = settings(app::WaveMode::upload);
-    pipeline.epoch = spool->epoch();
-    app::NextSeqs next{};
-    for (const wire::Lane lane : wire::lanes)
-      next[static_cast<size_t>(lane) - 1] = spool->next_seq({device_id, spool->epoch(), lane});
-    std::vector<std::unique_ptr<app::DevicePipeline>> pipelines;
-    pipelines.push_back(std::make_unique<app::DevicePipeline>(
-        pipeline, positions->empty() ? std::nullopt : std::optional(positions->front()), next));
-    app::Writer::Listener listener{[this] { committed.notify_all(); }, [](const std::string&, const wire::Event&) {}};
-    writer =
-        std::make_unique<app::Writer>(app::WriterSettings{10}, clock, ring, *spool, std::move(pipelines), std::move(listener));
-    thread = std::jthread([this](const std::stop_token& stop) { static_cast<void>(writer->run(stop)); });
-  }
-  void feed(uint64_t tick) {
-    REQUIRE(ring.wait_for_room(device_id, block_samples, std::chrono::seconds(60)));
-    const app::OwnedBlock owned = block(tick, block_samples, 5);
-    signal::SampleBlock view;
-    view.sample_id = owned.sample_id;
-    view.axis = owned.axis;
-    view.utc = owned.utc;
-    view.i = owned.i;
-    view.v = owned.v;
-    ring.on_samples(device_id, view);
-  }
-  template <class Condition>
-  void wait_for(const Condition& condition) {
-    std::unique_lock lock(mutex);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!condition(writer->status())) {
-      REQUIRE(std::chrono::steady_clock::now() < deadline);
-      committed.wait_for(lock, std::chrono::milliseconds(20));
-    }
-  }
-};
-
-std::vector<spool::StoredFrame> all_frames(const std::string& directory) {
-  auto reader = spool::open_spool_reader(directory);
-  REQUIRE_MESSAGE(reader.ok(), (reader ? "" : reader.error().message));
-  std::vector<spool::StoredFrame> all;
-  const auto usage = (*reader)->usage();
-  REQUIRE(usage.ok());
-  for (const auto& lane : usage->lanes) {
-    auto frames = (*reader)->read(lane.sequence, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
-    REQUIRE(frames.ok());
-    for (auto& frame : *frames) all.push_back(std::move(frame));
-  }
-  return all;
-}
-
-}  // namespace
-
 TEST_CASE("scrub: bytes that change on the medium become a corrupt gap record, and the frame goes into quarantine") {
   const TemporaryDirectory directory;
   constexpr uint64_t blocks = 20;
-  auto run = std::make_unique<Run>(directory.path());
+  auto run = std::make_unique<WriterRun>(directory.path());
   for (uint64_t at = 0; at < blocks; ++at) run->feed(at * block_samples * decimation);
   const auto samples_in = [](uint64_t samples) {
     return [samples](const app::WriterStatus& status) { return status.devices.at(0).totals.samples >= samples; };
@@ -284,7 +211,7 @@ TEST_CASE("scrub: bytes that change on the medium become a corrupt gap record, a
   });
   REQUIRE(victim != before.end());
   REQUIRE(flip_in_frame(directory.path(), victim->bytes));
-  if (run == nullptr) run = std::make_unique<Run>(directory.path());
+  if (run == nullptr) run = std::make_unique<WriterRun>(directory.path());
   const bool same_epoch = run->spool->epoch() == victim->info.id.sequence.epoch;  // not if that is the newest segment
 
   ManualClock clock;
