@@ -122,7 +122,7 @@ spool::Commit CommitMaker::next(const spool::SpoolWriter& writer) {
   commit.frames.reserve(load_.frames.size());
   uint64_t wave = 0;
   for (const auto& [lane, bytes] : load_.frames) {
-    const bool queued = lane != wire::Lane::wave || wave++ % queued_every_ == 0;
+    const bool queued = lane != wire::Lane::wave || (queued_every_ != 0 && wave++ % queued_every_ == 0);
     add_frame(writer, lane, bytes, queued ? spool::FrameState::queued : spool::FrameState::kept, commit);
   }
   ticks_ += ticks_per_commit;

@@ -30,7 +30,7 @@ const wire::Bytes& random_pool();
 class CommitMaker {
  public:
   CommitMaker(const Load& load, std::string device) : load_(load), device_(std::move(device)) {}
-  // Every so many frames of lane wave are queued, the others kept; 1: all are queued.
+  // Of lane wave, every so many frames are queued, the others kept: each is then a run of its own. 1: all are queued; 0: none.
   void set_queued_every(uint64_t every) { queued_every_ = every; }
   spool::Commit next(const spool::SpoolWriter& writer);
   // One more frame for `commit`, behind those that are in it.
