@@ -31,6 +31,9 @@ class Lives:
         self.port = free_port()  # nobody listens there
         self.contents = {}  # of every frame ever seen
         self.agent = None
+        # Windows of 0.1 ms fill the budget of 16 MiB soon, so that there is room to be made.
+        self.flags = ["--spool.budget-bytes", "16MiB", "--spool.commit-window-ms", "15", "--stat.window-us", "100",
+                      "--wave.mode", "upload", "--wave.rate-hz", "10000"]
 
     def devices(self, duration_s=0.0):
         rate_hz = int(200_000 / slowness())
@@ -40,11 +43,9 @@ class Lives:
                                     f"origin=@{self.origin_utc_s:.3f}{duration}")
 
     def start(self, duration_s=0.0):
-        # Windows of 0.1 ms fill the budget of 16 MiB soon, so that there is room to be made.
         self.agent = Process("agent", self.folder, [
             build_dir() / "bin" / "joulespool", "run", "--host", "rig-1", "--mqtt.uri", f"tcp://127.0.0.1:{self.port}",
-            "--spool.directory", self.spool, "--spool.budget-bytes", "16MiB", "--spool.commit-window-ms", "15",
-            "--stat.window-us", "100", "--wave.mode", "upload", "--wave.rate-hz", "10000", *self.devices(duration_s)], self.environment)
+            "--spool.directory", self.spool, *self.flags, *self.devices(duration_s)], self.environment)
         return self.agent.start()
 
     def begin(self):
