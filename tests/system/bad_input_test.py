@@ -2,7 +2,7 @@
 """What goes wrong around the promise, on real parts: full disks, damaged frames, foreign messages, two agents, no broker."""
 import os
 import pathlib
-import sqlite3
+import re
 import subprocess
 import sys
 import unittest
@@ -121,15 +121,18 @@ class BadInput(unittest.TestCase):
             self.assertEqual(len(list((rig.spool / "quarantine").iterdir())), 1)
 
     def damage_a_wave_frame(self, spool):
-        database = sqlite3.connect(spool / "spool.db")
-        rows = database.execute("SELECT key, bytes FROM frames WHERE length(bytes) > 20000 ORDER BY key").fetchall()
-        self.assertGreater(len(rows), 2)
-        key, content = rows[len(rows) // 2]
-        changed = bytearray(content)
-        changed[len(changed) // 2] ^= 1
-        database.execute("UPDATE frames SET bytes = ? WHERE key = ?", (bytes(changed), key))
-        database.commit()
-        database.close()
+        """Changes bytes on the medium, more than a page of the log has beside its content: in a frame that is followed by 20,000
+        bytes without another one."""
+        for log in sorted(spool.glob("segment-*.db-wal")):
+            content = bytearray(log.read_bytes())
+            begins = [match.start() for match in re.finditer(b"JSF1", content)]
+            large = [begin for begin, end in zip(begins, begins[1:]) if end - begin > 20_000]
+            if len(large) > 2:
+                at = large[len(large) // 2] + 10_000
+                content[at:at + 64] = bytes(byte ^ 1 for byte in content[at:at + 64])
+                log.write_bytes(content)
+                return
+        self.fail("no log has frames of lane wave")
 
     def test_foreign_messages_are_counted_kept_aside_and_hurt_nobody(self):
         with Rig([js220(4)]) as rig:
