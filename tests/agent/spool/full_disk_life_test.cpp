@@ -26,7 +26,7 @@ struct Refused {
 };
 
 // The disk is full from before step `full_at` to before step `free_at`.
-Refused live(const test::LoopDisk& disk, int full_at, int free_at, Filler filler) {
+Refused live(const test::LoopDisk& disk, int full_at, int free_at, Filler filler, test::Survived& survived) {
   Refused refused;
   fs::remove_all(disk / "spool");
   Life life(disk / "spool");
@@ -44,22 +44,27 @@ Refused live(const test::LoopDisk& disk, int full_at, int free_at, Filler filler
   }
   disk.empty();
   CHECK(life.reopen());
+  add_life(life, survived);
   return refused;
 }
 
-void live_with_each_step_full(Filler filler, bool others_get_through) {
+void live_with_each_step_full(const std::string& what, Filler filler, bool others_get_through) {
   const test::LoopDisk disk(disk_bytes);
   if (!disk.mounted()) return;
   Refused sum;
+  test::Survived survived{what, 0, steps};
   for (int full_at = 0; full_at < steps; ++full_at) {
     CAPTURE(full_at);
-    const Refused refused = live(disk, full_at, full_at + 2 + full_at % 5, filler);
+    const Refused refused = live(disk, full_at, full_at + 2 + full_at % 5, filler, survived);
     sum.appends += refused.appends;
     sum.others += refused.others;
   }
   CHECK(sum.appends > steps / 2);
   if (others_get_through) CHECK(sum.others == 0);
-  MESSAGE("refused: " << sum.appends << " appends, " << sum.others << " others");
+  CHECK(survived.unaccounted == 0);
+  survived.detail =
+      "ext4 of 64 MB; refused: " + std::to_string(sum.appends) + " appends, " + std::to_string(sum.others) + " others";
+  test::report(survived);
 }
 
 }  // namespace
@@ -67,16 +72,17 @@ void live_with_each_step_full(Filler filler, bool others_get_through) {
 TEST_CASE(
     "full disk: whenever in its life the disk fills up, nothing is lost, what frees or tells goes through, and it goes on by "
     "itself") {
-  live_with_each_step_full(Filler::stands, true);
+  live_with_each_step_full("disk filled up before each step", Filler::stands, true);
 }
 
 TEST_CASE("full disk: while others take every byte that is given up, commits are refused cleanly") {
-  live_with_each_step_full(Filler::grows, false);
+  live_with_each_step_full("disk kept full from each step on", Filler::grows, false);
 }
 
 TEST_CASE("full disk: a spool that was full to the last byte when it was killed, is opened and drained") {
   const test::LoopDisk disk(disk_bytes);
   if (!disk.mounted()) return;
+  test::Survived survived{"full disk and the process gone", 0, (steps - 1) / 4};
   for (int full_at = 4; full_at < steps; full_at += 4) {
     CAPTURE(full_at);
     fs::remove_all(disk / "spool");
@@ -90,5 +96,10 @@ TEST_CASE("full disk: a spool that was full to the last byte when it was killed,
     disk.empty();
     CHECK(life.step(1));
     life.check_all();
+    add_life(life, survived);
   }
+  CHECK(survived.unaccounted == 0);
+  CHECK(survived.done == survived.planned);
+  survived.detail = "opened and drained without a free byte";
+  test::report(survived);
 }

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <random>
 
@@ -11,6 +10,7 @@
 #include "tests/support/disk_recorder.h"
 #include "tests/support/file_bytes.h"
 #include "tests/support/spool_frames.h"
+#include "tests/support/survived.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_seed.h"
 
@@ -107,28 +107,50 @@ struct Life {
   }
 };
 
-// What is wrong with the spool if its state should be `model`; empty: nothing.
-std::string difference(spool::SpoolReader& reader, const Model& model) {
-  const auto positions = reader.positions();
-  const uint64_t end = positions->empty() ? 0 : positions->front().sample_id_end;
-  if (end != model.sample_id_end) return "position " + std::to_string(end) + " for " + std::to_string(model.sample_id_end);
-  for (const auto& [sequence, frames] : model.frames) {
-    const auto read = reader.read(sequence, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
-    if (!read) return read.error().message;
-    if (read->size() != frames.size()) return std::to_string(read->size()) + " frames for " + std::to_string(frames.size());
-    auto expected = frames.begin();
-    for (const auto& frame : *read) {
-      const wire::FrameId id{sequence, expected->first};
-      if (frame.info.id.seq != id.seq || !frame.intact || frame.bytes != test::frame_bytes(id, expected->second))
-        return "frame " + std::to_string(id.seq);
-      ++expected;
-    }
-  }
-  return {};
+// What is wrong with a spool; no problem: nothing.
+struct Finding {
+  std::string problem;
+  uint64_t samples = 0;      // confirmed before the cut
+  uint64_t unaccounted = 0;  // of these, not there any more
+};
+
+constexpr uint64_t frame_samples = 1000;
+
+uint64_t samples_in(const Model& model) {
+  uint64_t frames = 0;
+  for (const auto& [sequence, there] : model.frames) frames += there.size();
+  return frames * frame_samples;
 }
 
+// Frames of `model` that the spool does not give back as they were are unaccounted: nothing else tells of them.
+Finding compare(spool::SpoolReader& reader, const Model& model) {
+  Finding found{"", samples_in(model)};
+  const auto positions = reader.positions();
+  const uint64_t end = !positions || positions->empty() ? 0 : positions->front().sample_id_end;
+  if (end != model.sample_id_end)
+    found.problem = "position " + std::to_string(end) + " for " + std::to_string(model.sample_id_end);
+  for (const auto& [sequence, frames] : model.frames) {
+    const auto read = reader.read(sequence, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
+    if (!read) found.problem = read.error().message;
+    size_t well = 0;
+    if (read)
+      for (const auto& frame : *read) {
+        const auto expected = frames.find(frame.info.id.seq);
+        if (expected != frames.end() && frame.intact && frame.bytes == test::frame_bytes(frame.info.id, expected->second)) ++well;
+        else found.problem = "frame " + std::to_string(frame.info.id.seq);
+      }
+    if (well == frames.size()) continue;
+    found.unaccounted += (frames.size() - well) * frame_samples;
+    found.problem = std::to_string(well) + " frames of " + std::to_string(frames.size());
+  }
+  return found;
+}
+
+// Nothing can be read: all of `model` is gone.
+Finding nothing_left(const Model& model, const std::string& problem) { return {problem, samples_in(model), samples_in(model)}; }
+
 // What is wrong after a cut before call `cut`.
-std::string problem_after(const Life& life, size_t cut, Unsynced unsynced, std::mt19937_64& random) {
+Finding look_after(const Life& life, size_t cut, Unsynced unsynced, std::mt19937_64& random) {
   uint64_t under_way = 0, confirmed = 0;
   for (size_t at = 0; at < cut; ++at) {
     if (life.calls[at].kind != DiskCall::Kind::mark) continue;
@@ -137,19 +159,24 @@ std::string problem_after(const Life& life, size_t cut, Unsynced unsynced, std::
   const test::TemporaryDirectory directory(test::Storage::memory);
   for (const auto& [name, bytes] : test::files_after_cut(life.calls, cut, unsynced, random))
     test::write_file(directory / name, bytes);
+  const Model& promised = life.after[confirmed];
   auto writer = spool::open_spool_writer(options(directory.path(), "two"));
-  if (!writer) return writer.error().message;
-  // The epoch goes on after a proper end only, and then every number that was ever confirmed is known.
-  for (const auto& [sequence, next] : life.after[confirmed].next_seq)
-    if ((*writer)->epoch() == life.epoch && (*writer)->next_seq(sequence) < next) return "a number could be used again";
+  if (!writer) return nothing_left(promised, writer.error().message);
   auto reader = spool::open_spool_reader(directory.path());
-  if (!reader) return reader.error().message;
-  const std::string problem = difference(**reader, life.after[confirmed]);
-  const bool well = problem.empty() || (under_way > confirmed && difference(**reader, life.after[under_way]).empty());
-  if (!well) return "after commit " + std::to_string(confirmed) + ": " + problem;
+  if (!reader) return nothing_left(promised, reader.error().message);
+  Finding found = compare(**reader, promised);
+  if (!found.problem.empty() && under_way > confirmed) {
+    const Finding with_the_last = compare(**reader, life.after[under_way]);
+    if (with_the_last.problem.empty()) found = with_the_last;
+  }
+  if (!found.problem.empty()) found.problem = "after commit " + std::to_string(confirmed) + ": " + found.problem;
+  // The epoch goes on after a proper end only, and then every number that was ever confirmed is known.
+  for (const auto& [sequence, next] : promised.next_seq)
+    if ((*writer)->epoch() == life.epoch && (*writer)->next_seq(sequence) < next) found.problem = "a number could be used again";
   const FrameSequence stat{device, (*writer)->epoch(), Lane::stat};
   const Status goes_on = (*writer)->commit(test::commit_of(stat, (*writer)->next_seq(stat), 3, 2000));
-  return goes_on ? "" : goes_on.error().message;
+  if (!goes_on) found.problem = goes_on.error().message;
+  return found;
 }
 
 // Every sync with what lies before and behind it, then any moment.
@@ -166,11 +193,6 @@ std::vector<size_t> cuts_of(const Life& life, size_t count, std::mt19937_64& ran
   return cuts;
 }
 
-size_t cuts_wanted() {
-  const char* given = std::getenv("JOULESPOOL_POWER_CUTS");
-  return given == nullptr ? 500 : std::strtoull(given, nullptr, 10);
-}
-
 constexpr Unsynced kinds[] = {Unsynced::lost, Unsynced::kept, Unsynced::some, Unsynced::torn};
 
 }  // namespace
@@ -180,28 +202,39 @@ TEST_CASE(
   const uint64_t seed = test::first_seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
-  constexpr size_t cuts_of_a_life = 250;
-  size_t done = 0;
-  while (done < cuts_wanted()) {
+  constexpr uint64_t cuts_of_a_life = 250;
+  test::Survived survived{"power cuts", 0, test::wanted("JOULESPOOL_POWER_CUTS", 500)};
+  size_t lives = 0;
+  for (; survived.done < survived.planned; ++lives) {
     const Life life(random);
-    for (const size_t cut : cuts_of(life, cuts_of_a_life, random)) {
+    for (const size_t cut : cuts_of(life, std::min(cuts_of_a_life, survived.planned - survived.done), random)) {
       const Unsynced kind = kinds[random() % std::size(kinds)];
       CAPTURE(cut);
       CAPTURE(static_cast<int>(kind));
-      const std::string problem = problem_after(life, cut, kind, random);
-      REQUIRE_MESSAGE(problem.empty(), problem);
-      ++done;
+      const Finding found = look_after(life, cut, kind, random);
+      CHECK_MESSAGE(found.problem.empty(), found.problem);
+      survived.samples += found.samples;
+      survived.unaccounted += found.unaccounted;
+      ++survived.done;
     }
   }
-  MESSAGE(done << " power cuts");
+  CHECK(survived.unaccounted == 0);
+  survived.detail = std::to_string(lives) + " lives, before and behind every sync and at random calls";
+  test::report(survived);
 }
 
 TEST_CASE("power cut: the test finds a spool that does not sync") {
   std::mt19937_64 random(test::first_seed());
   Life life(random);
+  // As with PRAGMA synchronous = OFF: the folder is synced, what is in its files is not.
   std::erase_if(life.calls, [](const DiskCall& call) { return call.kind == DiskCall::Kind::sync; });
-  size_t found = 0;
-  for (int k = 0; k < 50; ++k)
-    if (!problem_after(life, random() % life.calls.size(), kinds[random() % std::size(kinds)], random).empty()) ++found;
-  CHECK(found > 10);
+  test::Canary canary{"power cuts of a spool with synchronous = OFF"};
+  for (; canary.tried < 50; ++canary.tried) {
+    const Finding found = look_after(life, random() % life.calls.size(), kinds[random() % std::size(kinds)], random);
+    if (!found.problem.empty()) ++canary.seen;
+    canary.unaccounted += found.unaccounted;
+  }
+  CHECK(canary.seen > 10);
+  CHECK(canary.unaccounted > 0);
+  test::report(canary);
 }

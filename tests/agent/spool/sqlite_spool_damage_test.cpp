@@ -10,6 +10,7 @@
 #include "agent/spool/sqlite_spool.h"
 #include "tests/support/file_bytes.h"
 #include "tests/support/spool_frames.h"
+#include "tests/support/survived.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_seed.h"
 
@@ -167,11 +168,8 @@ TEST_CASE("damage: without the newest segment the state of the one before counts
 
 namespace {
 
-// Flips of bits are tried on so many copies: JOULESPOOL_FLIPS, or what a few seconds allow.
-int flip_rounds() {
-  const char* const given = std::getenv("JOULESPOOL_FLIPS");
-  return given != nullptr ? std::atoi(given) : 150;
-}
+// So many bits are flipped, 1 to 8 in each copy of a spool: JOULESPOOL_FLIPS, or what a few seconds allow.
+uint64_t flips_wanted() { return test::wanted("JOULESPOOL_FLIPS", 700); }
 
 constexpr uint64_t flipped_count = 120;
 constexpr size_t flipped_size = 4000;
@@ -207,8 +205,11 @@ std::string kind_of(const std::string& file) {
   return name.starts_with("segment-") ? name.substr(at) : at == std::string::npos ? name : name.substr(at);
 }
 
-// Opens what is left, as an agent does after a crash. `known`: frames the state of the spool says there were.
-void check_left(const std::string& directory, const wire::FrameSequence& wave) {
+constexpr uint64_t frame_samples = 1000;
+
+// Opens what is left, as an agent does after a crash. What the state of the spool knows of is there, intact or known to be
+// damaged; what lies behind it becomes the gap of the restart.
+void check_left(const std::string& directory, const wire::FrameSequence& wave, test::Survived& survived) {
   auto writer = open_writer(directory);
   const auto positions = writer->positions();
   REQUIRE(positions.ok());
@@ -216,13 +217,18 @@ void check_left(const std::string& directory, const wire::FrameSequence& wave) {
   auto reader = open_reader(directory);
   const auto frames = reader->read(wave, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
   REQUIRE_MESSAGE(frames.ok(), (frames ? "" : frames.error().message));
-  REQUIRE(frames->size() == known - (known >= 60 ? 1 : 0));  // what is behind it will be the gap of the restart
-  wire::FrameSequence present{device, writer->epoch(), wire::Lane::wave};
+  const uint64_t expected = known - (known >= 60 ? 1 : 0);  // one is in the quarantine
+  CHECK(frames->size() <= expected);
+  const wire::FrameSequence present{device, writer->epoch(), wire::Lane::wave};
   spool::Commit aside = test::commit_of(present, writer->next_seq(present), 3, flipped_size);
+  uint64_t accounted = 0;
   for (const auto& frame : *frames) {
-    if (frame.intact) CHECK(frame.bytes == test::frame_bytes(frame.info.id, flipped_size));
-    else aside.set_aside.push_back(frame.info.id);
+    if (frame.intact && frame.bytes != test::frame_bytes(frame.info.id, flipped_size)) continue;
+    ++accounted;
+    if (!frame.intact) aside.set_aside.push_back(frame.info.id);
   }
+  survived.samples += flipped_count * frame_samples;
+  survived.unaccounted += (expected - std::min(expected, accounted)) * frame_samples;
   if (known < flipped_count) CHECK(present.epoch != wave.epoch);
   REQUIRE(writer->commit(aside).ok());  // it goes on, and what is damaged leaves
   const auto left = reader->read(wave, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
@@ -242,8 +248,10 @@ TEST_CASE("damage: whatever bits of whatever file are flipped, no frame comes ba
   std::map<std::string, int> hits;
   for (const std::string& file : files_of(original.path())) hits[kind_of(file)] = 0;
   CHECK(hits.size() == 6);  // .db, .db-wal, .db-shm, lock, reserve, .frame
-  for (int round = 0; round < flip_rounds(); ++round) {
-    CAPTURE(round);
+  test::Survived survived{"flipped bits", 0, flips_wanted()};
+  uint64_t copies = 0;
+  for (; survived.done < survived.planned; ++copies) {
+    CAPTURE(copies);
     const test::TemporaryDirectory directory(test::Storage::memory);
     fs::copy(original.path(), directory.path(), fs::copy_options::recursive);
     const auto files = files_of(directory.path());
@@ -257,10 +265,34 @@ TEST_CASE("damage: whatever bits of whatever file are flipped, no frame comes ba
       flip_bit(file, at, random() % 8);
       flips += fs::path(file).filename().string() + " at " + std::to_string(at) + "; ";
       ++hits[kind_of(file)];
+      ++survived.done;
     }
     CAPTURE(flips);
-    check_left(directory.path(), wave);
+    check_left(directory.path(), wave, survived);
+    CHECK(survived.unaccounted == 0);
   }
-  if (flip_rounds() >= 100)
+  if (survived.planned >= 500)
     for (const auto& [kind, count] : hits) CHECK_MESSAGE(count > 0, kind);
+  survived.detail = std::to_string(copies) + " copies of a spool, all kinds of files";
+  test::report(survived);
+}
+
+TEST_CASE("damage: the test finds a frame that left without a trace") {
+  const test::TemporaryDirectory original(test::Storage::memory);
+  const auto wave = make_files(original.path());
+  test::Canary canary{"a frame that leaves without a trace"};
+  for (const uint64_t seq : {7ULL, 40ULL, 99ULL, flipped_count - 1ULL}) {
+    const test::TemporaryDirectory directory(test::Storage::memory);
+    fs::copy(original.path(), directory.path(), fs::copy_options::recursive);
+    spool::Commit silent;
+    silent.dropped = {{wave, seq}};
+    REQUIRE(open_writer(directory.path())->commit(silent).ok());
+    test::Survived survived{};
+    check_left(directory.path(), wave, survived);
+    ++canary.tried;
+    if (survived.unaccounted == frame_samples) ++canary.seen;
+    canary.unaccounted += survived.unaccounted;
+  }
+  CHECK(canary.seen == canary.tried);
+  test::report(canary);
 }
