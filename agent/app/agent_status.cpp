@@ -109,6 +109,8 @@ json spool_json(const AgentIdentity& identity, const WriterStatus& writer, const
           {"kept_bytes", kept_bytes},
           {"oldest_queued_age_s", std::max(0.0, age_s)},
           {"quarantined_frames", writer.usage.quarantined_frames},
+          {"frames_merged", writer.frames_merged},
+          {"frames_evicted", writer.frames_evicted},
           {"commits", writer.commits},
           {"commits_failed", writer.commits_failed},
           {"error", writer.spool_error},

@@ -28,6 +28,7 @@ struct AgentIdentity {
 //   gaps: {reason: {records, samples}} of this run
 //   clock: {quality: unknown|unsynchronised|host|instrument, corrections, last_correction_ns}
 //   cross_check: {compared, skipped, beyond, charge_last, charge_largest, energy_last, energy_largest}: relative, 0.001 is 0.1 %
+// spool.frames_merged, frames_evicted: since the start, for want of room (docs/spool.md) or by age
 // spool.check, of the slow background check: enabled, rounds (finished), last_finished_age_s (null: none yet), frames_checked,
 //   bytes_checked, damaged_found (all since the start), error (why it cannot read; "")
 std::string status_json(const AgentIdentity& identity, const WriterStatus& writer, const SampleRing& ring,

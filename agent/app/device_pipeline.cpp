@@ -16,8 +16,9 @@ using wire::Lane;
 
 namespace {
 
-constexpr size_t windows_per_frame = 512;  // a stat frame is made at least this often; then halved until it fits
-constexpr size_t events_per_frame = 128;   // an event is some 100 bytes: far below any frame-size-max
+constexpr size_t windows_per_frame = 512;   // a stat frame is made at least this often; then halved until it fits
+constexpr size_t events_per_frame = 128;    // an event is some 100 bytes: far below any frame-size-max
+constexpr size_t replaced_per_frame = 256;  // of 34 bytes, in gaps; one gap may have that many: 9 KiB
 // While the disk is full, or the axis is not known; beyond it notes are left out and gaps are joined.
 constexpr size_t events_pending_max = 4096;
 
@@ -33,6 +34,11 @@ bool joined(Event& last_event, const Gap& gap, bool any_detail) {
   last->utc_end_ns = gap.utc_end_ns;
   last->samples_lost += gap.samples_lost;
   return true;
+}
+
+size_t replaced_by(const Event& event) {
+  const auto* gap = std::get_if<Gap>(&event);
+  return gap == nullptr ? 0 : gap->replaced.size();
 }
 
 // Beyond events_pending_max: starts and stops are few, and give the others their place.
@@ -103,11 +109,10 @@ void DevicePipeline::begin_axis(const OwnedBlock& block) {
   if (!segments_.empty()) windows_.flush(segments_.back().windows);
   axis_ = block.axis;
   cross_check_.begin(axis_);
-  const uint64_t ticks = static_cast<uint64_t>(settings_.window_us) * axis_.counter_rate_hz / 1'000'000;
-  const uint64_t window_ticks = std::max<uint64_t>(ticks / axis_.decimation, 1) * axis_.decimation;
-  windows_ = signal::WindowAccumulator(window_ticks);
+  windows_ = signal::WindowAccumulator(window_ticks(settings_.window_us, axis_));
   segments_.push_back(segment_of(block.utc));
-  wire::Started started{std::string(version()), settings_.boot, axis_.life, block.sample_id, {}, settings_.source, window_ticks};
+  wire::Started started{std::string(version()), settings_.boot,         axis_.life, block.sample_id, {},
+                        settings_.source,       windows_.window_ticks()};
   for (const Lane lane : wire::lanes) {
     const bool made = lane != Lane::wave || settings_.wave != WaveMode::off;
     if (made)
@@ -240,7 +245,8 @@ wire::FrameHeader DevicePipeline::header(Lane lane, const wire::TimeAxis& axis, 
   return header;
 }
 
-void DevicePipeline::add_frame(wire::FrameHeader header, wire::ByteView payload, spool::FrameState state, Cut& cut) {
+void DevicePipeline::add_frame(wire::FrameHeader header, wire::ByteView payload, spool::FrameState state, Cut& cut,
+                               uint8_t level) {
   header.seq = next_seqs_[index_of(header.lane)]++;
   spool::NewFrame& frame = cut.frames.emplace_back();
   frame.bytes = wire::write_frame(header, payload);
@@ -252,7 +258,17 @@ void DevicePipeline::add_frame(wire::FrameHeader header, wire::ByteView payload,
                 header.utc.utc_ns_at(header.sample_id_first),
                 header.utc.utc_ns_at(header.sample_id_end),
                 header.samples,
-                frame.bytes.size()};
+                frame.bytes.size(),
+                level};
+}
+
+void DevicePipeline::add_merged(std::vector<CoarseFrame> frames, uint8_t level, const HostTime& now, Cut& cut) {
+  for (CoarseFrame& frame : frames) {
+    frame.header.epoch = settings_.epoch;
+    frame.header.host_realtime_ns = now.realtime_ns;
+    frame.header.host_monotonic_ns = now.monotonic_ns;
+    add_frame(std::move(frame.header), frame.payload, spool::FrameState::queued, cut, level);
+  }
 }
 
 void DevicePipeline::cut_windows(const Segment& segment, std::span<const wire::Window> windows, const HostTime& now, Cut& cut) {
@@ -393,7 +409,10 @@ void DevicePipeline::cut_events(const HostTime& now, Cut& cut) {
   for (size_t at = 0; at < events.size();) {
     if (begins_axis(events[at], axis)) ++axis;
     size_t count = 1;
-    while (count < events_per_frame && at + count < events.size() && !begins_axis(events[at + count], axis)) ++count;
+    for (size_t replaced = replaced_by(events[at].event); count < events_per_frame && at + count < events.size(); ++count) {
+      replaced += replaced_by(events[at + count].event);
+      if (begins_axis(events[at + count], axis) || replaced > replaced_per_frame) break;
+    }
     cut_event_frame(std::span(events).subspan(at, count), axes[axis], now, cut);
     at += count;
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/app/coarsening.h"
 #include "agent/app/device_condition.h"
 #include "agent/app/device_status.h"
 #include "agent/app/pipeline_settings.h"
@@ -55,6 +56,8 @@ class DevicePipeline {
 
   // Frames for all complete windows, their samples and the events recorded. Without samples: for the events only.
   Cut cut(const HostTime& now, bool with_samples = true);
+  // Adds frames to the last cut: at `level`, in the place of others that leave with the same commit (lost() keeps those).
+  void add_merged(std::vector<CoarseFrame> frames, uint8_t level, const HostTime& now, Cut& cut);
   // Adds frames for events recorded since cut() to that cut.
   void cut_events(const HostTime& now, Cut& cut);
   // The last cut is stored. Gives its events, for whoever wants to tell people (except those that were told before).
@@ -63,9 +66,9 @@ class DevicePipeline {
   // forgotten: the frames they are about did not leave either.
   void lost(wire::GapReason reason, const std::string& detail);
 
-  // Since the last cut.
-  [[nodiscard]] size_t pending_samples() const { return pending_samples_; }
+  [[nodiscard]] size_t pending_samples() const { return pending_samples_; }  // since the last cut
   [[nodiscard]] const wire::DeviceIdentity& device() const { return settings_.device; }
+  [[nodiscard]] CoarseningSettings coarsening() const { return {settings_.frame_size_max_bytes, settings_.window_us}; }
   // Is its counter known? Without it no frame can be made.
   [[nodiscard]] bool has_axis() const { return axis_.counter_rate_hz != 0; }
   [[nodiscard]] const wire::Totals& totals() const { return totals_; }
@@ -109,7 +112,7 @@ class DevicePipeline {
   void note(const char* kind, const std::string& detail, bool told = false);
   void cut_segment(Segment& segment, uint64_t end, const HostTime& now, Cut& cut);
   void cut_windows(const Segment& segment, std::span<const wire::Window> windows, const HostTime& now, Cut& cut);
-  void add_frame(wire::FrameHeader header, wire::ByteView payload, spool::FrameState state, Cut& cut);
+  void add_frame(wire::FrameHeader header, wire::ByteView payload, spool::FrameState state, Cut& cut, uint8_t level = 0);
   [[nodiscard]] wire::FrameHeader header(wire::Lane lane, const wire::TimeAxis& axis, const wire::UtcMap& utc,
                                          const HostTime& now) const;
   void note_live(std::span<const wire::Window> windows);

@@ -1,6 +1,5 @@
 #include "agent/app/run_agent.h"
 
-#include <csignal>
 #include <random>
 #include <thread>
 
@@ -35,6 +34,19 @@ NextSeqs next_seqs(const spool::SpoolWriter& spool, const std::string& device) {
   NextSeqs seqs{};
   for (const wire::Lane lane : wire::lanes) seqs[static_cast<size_t>(lane) - 1] = spool.next_seq({device, spool.epoch(), lane});
   return seqs;
+}
+
+spool::SpoolOptions spool_options(const config::Settings& settings) {
+  const auto lane = [](const config::LaneRetention& of) {
+    return spool::LaneRetention{of.share_percent, of.age_max_h * 3600 * ns_per_s};
+  };
+  spool::SpoolOptions options;
+  options.directory = settings.spool.directory;
+  options.host = settings.host;
+  options.budget_bytes = settings.spool.budget_bytes;
+  options.stat = lane(settings.spool.stat);
+  options.wave = lane(settings.spool.wave);
+  return options;
 }
 
 uplink::UplinkSettings uplink_settings(const config::Settings& settings) {
@@ -77,7 +89,7 @@ class Agent {
     make_scrub();
     JOULESPOOL_TRY(control_.start(settings_.spool.directory, [this](const std::string& request) { return answer(request); }),
                    "control");
-    writer_thread_ = std::jthread([this](std::stop_token stop) { write(stop); });
+    writer_thread_ = std::jthread([this](const std::stop_token& stop) { writer_->run(stop); });
     JOULESPOOL_TRY(uplink_->start(), "uplink");
     for (const auto& source : sources_) JOULESPOOL_TRY(source->start(*ring_, resume_), std::string(source->kind()));
     scrub_thread_ = std::jthread([this](const std::stop_token& stop) { scrub_->run(stop); });
@@ -91,7 +103,7 @@ class Agent {
     return {};
   }
 
-  Status stop() {
+  void stop() {
     for (const auto& source : sources_) source->stop();
     if (scrub_thread_.joinable()) {
       scrub_thread_.request_stop();
@@ -103,12 +115,11 @@ class Agent {
     }
     if (uplink_) uplink_->stop();
     log_event(LogLevel::info, "agent_stopped");
-    return written_;
   }
 
  private:
   Status open_spool() {
-    auto writer = spool::open_spool_writer({settings_.spool.directory, settings_.host, settings_.spool.budget_bytes});
+    auto writer = spool::open_spool_writer(spool_options(settings_));
     if (!writer) return writer.error();
     spool_ = std::move(*writer);
     for (const std::string& notice : spool_->take_notices()) log_event(LogLevel::warning, "spool_noted", {{"notice", notice}});
@@ -170,6 +181,7 @@ class Agent {
     ring_ = std::make_unique<SampleRing>(std::move(rooms), [this](const std::string& device) { return room_of(device); });
     Writer::Listener listener;
     listener.committed = [this] { uplink_->frames_committed(); };
+    listener.published = [this] { return uplink_->published(); };
     listener.event = [this](const std::string& device, const wire::Event& event) {
       uplink_->publish_event(wire::event_message(device, event));
     };
@@ -212,14 +224,6 @@ class Agent {
     scrub_ = std::make_unique<Scrub>(scrub, clock_, std::move(around));
   }
 
-  void write(const std::stop_token& stop) {
-    written_ = writer_->run(stop);
-    if (!written_) {
-      log_event(LogLevel::error, "writer_failed", {{"error", written_.error().message}});
-      kill(getpid(), SIGTERM);  // the way out is the same as for everybody
-    }
-  }
-
   std::string status() { return status_json(identity_, writer_->status(), *ring_, uplink_->status(), scrub_->status(), clock_); }
 
   std::string answer(const std::string& request) {
@@ -236,7 +240,6 @@ class Agent {
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<uplink::Uplink> uplink_;
   std::vector<std::unique_ptr<device::SampleSource>> sources_;
-  Status written_;
   std::unique_ptr<Scrub> scrub_;
   std::jthread writer_thread_;
   std::jthread scrub_thread_;
@@ -251,8 +254,8 @@ Status run_agent(const config::Settings& settings) {
   Agent agent(settings);
   auto status = agent.start();
   while (status && !signals.token().stop_requested()) clock.wait_until(clock.monotonic_ns() + 3600 * ns_per_s, signals.token());
-  const Status stopped = agent.stop();
-  return status ? stopped : status;
+  agent.stop();
+  return status;
 }
 
 }  // namespace joulespool::app

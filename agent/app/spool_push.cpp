@@ -93,7 +93,7 @@ class SpoolPush {
     settings.backoff_seed = random_number();
     settings.publishes_state = false;
     uplink_ = std::make_unique<uplink::Uplink>(settings, clock_, given ? given : bus_factory(), std::move(reader_), callbacks());
-    if (writer_) writer_thread_ = std::jthread([this](const std::stop_token& stop) { write(stop); });
+    if (writer_) writer_thread_ = std::jthread([this](const std::stop_token& stop) { writer_->run(stop); });
     return uplink_->start();
   }
 
@@ -111,7 +111,6 @@ class SpoolPush {
         result_.reason = progress.waiting_for.empty() ? "no acks come from the bridge" : progress.waiting_for;
         return {};
       }
-      if (const auto failed = writer_error()) return *failed;
       if (clock_.wait_until(clock_.monotonic_ns() + look_ns, stop)) continue;
       result_.end = PushResult::End::stopped;
       return {};
@@ -202,16 +201,6 @@ class SpoolPush {
     return {};
   }
 
-  void write(const std::stop_token& stop) {
-    const Status written = writer_->run(stop);
-    const std::lock_guard lock(mutex_);
-    written_ = written;
-  }
-  std::optional<Error> writer_error() {
-    const std::lock_guard lock(mutex_);
-    return written_ ? std::nullopt : std::optional(written_.error());
-  }
-
   // On the uplink's thread.
   uplink::UplinkCallbacks callbacks() {
     uplink::UplinkCallbacks callbacks;
@@ -275,7 +264,6 @@ class SpoolPush {
   std::mutex mutex_;  // guards what follows
   PushResult result_;
   uint64_t stay_ = 0;  // frames that wait and cannot be sent
-  Status written_;
   std::jthread writer_thread_;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/app/lost_frames.h"
+#include "agent/app/merge_frames.h"
 #include "agent/base/log.h"
 
 namespace joulespool::app {
@@ -54,6 +56,15 @@ void log_device_event(const std::string& device, const device::SourceEvent& even
 void move_frames(Cut& from, spool::Commit& to) {
   for (spool::NewFrame& frame : from.frames) to.frames.push_back(std::move(frame));
   from.frames.clear();
+}
+
+// Acked, or set aside.
+bool leaves_with(const spool::Commit& commit, const wire::FrameId& id) {
+  const auto acked = [&](const auto& stored) {
+    return stored.first == id.sequence && stored.second.first <= id.seq && id.seq <= stored.second.last;
+  };
+  return std::any_of(commit.stored.begin(), commit.stored.end(), acked) ||
+         std::find(commit.set_aside.begin(), commit.set_aside.end(), id) != commit.set_aside.end();
 }
 
 }  // namespace
@@ -128,25 +139,22 @@ void Writer::wait_for_samples(int64_t deadline_ns, const std::stop_token& stop) 
   if (auto item = ring_.pop_until(deadline_ns)) add(*item);
 }
 
-Status Writer::run(const std::stop_token& stop) {
+void Writer::run(const std::stop_token& stop) {
   const std::stop_callback wake(stop, [this] { ring_.wake(); });
   const int64_t window_ns = settings_.commit_window_ms * ns_per_ms;
   int64_t deadline_ns = clock_.monotonic_ns() + window_ns;
-  while (!stop.stop_requested() && !damaged_) {
+  while (!stop.stop_requested()) {
     wait_for_samples(deadline_ns, stop);
     if (clock_.monotonic_ns() < deadline_ns && (unknown_ || pending_samples() < pending_samples_max)) continue;
     commit();
     deadline_ns = clock_.monotonic_ns() + window_ns;
   }
-  if (damaged_) return *damaged_;
   while (auto item = ring_.pop_until(0)) {
     add(*item);
     if (!unknown_ && pending_samples() >= pending_samples_max) commit();
   }
   for (const auto& pipeline : pipelines_) pipeline->end("the agent stops");
   commit();
-  if (damaged_) return *damaged_;
-  return {};
 }
 
 void Writer::frames_stored(const std::vector<std::pair<wire::FrameSequence, wire::SeqRange>>& ranges) {
@@ -163,38 +171,68 @@ void Writer::frame_lost(const wire::FrameId& id, wire::GapReason reason, const s
   inbox_.lost.push_back({id, reason, detail});
 }
 
-void Writer::record_lost_frame(const spool::FrameInfo& info, wire::GapReason reason, const std::string& detail) {
-  DevicePipeline* of = pipeline(info.id.sequence.device);
-  if (of == nullptr) return;
-  wire::Gap gap;
-  gap.reason = reason;
-  gap.axis = info.axis;
-  gap.sample_id_first = info.sample_id_first;
-  gap.sample_id_end = info.sample_id_end;
-  gap.utc_first_ns = info.utc_first_ns;
-  gap.utc_end_ns = info.utc_end_ns;
-  gap.lane = info.id.sequence.lane;
-  gap.frames = wire::SeqRange{info.id.seq, info.id.seq};
-  gap.detail = detail;
-  gap.samples_lost = info.samples;
-  if (info.id.sequence.epoch != spool_.epoch()) gap.epoch = info.id.sequence.epoch;
-  of->record(std::move(gap));
+// Frames that follow each other have one record together: an outage must not fill the disk with records.
+void Writer::record_lost_frames(const std::vector<spool::FrameInfo>& frames, wire::GapReason reason, const std::string& detail) {
+  std::map<wire::FrameSequence, wire::Gap> open;
+  const auto close = [&](const std::string& device, wire::Gap& gap) {
+    gap.replaced = joined(std::move(gap.replaced));
+    pipeline(device)->record(std::move(gap));
+  };
+  for (const spool::FrameInfo& frame : frames) {
+    const wire::FrameSequence& sequence = frame.id.sequence;
+    if (pipeline(sequence.device) == nullptr) continue;
+    wire::Gap gap = gap_of(frame, spool_.epoch(), reason, detail);
+    gap.replaced = replaced_by(spool_, frame);
+    const auto [last, first] = open.try_emplace(sequence, gap);
+    if (first || extend(last->second, gap)) continue;
+    close(sequence.device, last->second);
+    last->second = std::move(gap);
+  }
+  for (auto& [sequence, gap] : open) close(sequence.device, gap);
 }
 
-// Frames that go because the budget is used up, with their gap records.
-void Writer::make_room(spool::Commit& commit) {
-  uint64_t bytes = 0;
-  for (const spool::NewFrame& frame : commit.frames) bytes += frame.bytes.size();
-  const auto plan = spool_.make_room({.bytes = bytes});
-  if (!plan) return on_failed(plan.error());
-  std::vector<spool::FrameInfo> victims = plan->drop;
-  victims.insert(victims.end(), plan->merge.begin(), plan->merge.end());
-  for (const spool::FrameInfo& victim : victims) {
-    commit.dropped.push_back(victim.id);
-    if (victim.state == spool::FrameState::queued)
-      record_lost_frame(victim, wire::GapReason::evicted, "the spool's budget is used up");
+void Writer::evict(const std::vector<spool::FrameInfo>& frames, const char* why, spool::Commit& commit) {
+  std::vector<spool::FrameInfo> waiting;
+  for (const spool::FrameInfo& frame : frames) {
+    commit.dropped.push_back(frame.id);
+    if (frame.state == spool::FrameState::queued) waiting.push_back(frame);
   }
-  if (!victims.empty()) log_event(LogLevel::warning, "frames_evicted", {{"frames", victims.size()}});
+  record_lost_frames(waiting, wire::GapReason::evicted, why);
+  freed_.evicted += frames.size();
+}
+
+// Waiting windows lose resolution, and no energy.
+void Writer::merge(std::vector<spool::FrameInfo> frames, spool::Commit& commit, std::vector<Cut>& cuts) {
+  if (frames.empty()) return;
+  const auto of = std::find_if(pipelines_.begin(), pipelines_.end(),
+                               [&](const auto& each) { return each->device().id == frames.front().id.sequence.device; });
+  if (of == pipelines_.end()) return;
+  auto merged = merge_frames(spool_, frames, (*of)->coarsening());
+  if (!merged) return on_failed(merged.error());
+  freed_.merged += merged->replaced.size();
+  freed_.merged_into += merged->frames.size();
+  Cut& cut = cuts[static_cast<size_t>(of - pipelines_.begin())];
+  (*of)->add_merged(std::move(merged->frames), static_cast<uint8_t>(frames.front().level + 1), now(), cut);
+  move_frames(cut, commit);
+  for (const spool::FrameInfo& frame : merged->replaced) commit.dropped.push_back(frame.id);
+  for (const spool::FrameInfo& frame : merged->damaged) commit.set_aside.push_back(frame.id);
+  record_lost_frames(merged->damaged, wire::GapReason::corrupt, "the stored bytes cannot be read");
+  evict(merged->refused, "no room, and these windows cannot be merged", commit);
+}
+
+// For the commit's frames; what it takes from the spool anyway stays as it is. Without samples nothing is merged: it was in vain.
+void Writer::make_room(spool::Commit& commit, std::vector<Cut>& cuts, bool with_samples) {
+  freed_ = {};
+  spool::RoomRequest request;
+  for (const spool::NewFrame& frame : commit.frames) request.bytes += frame.bytes.size();
+  if (const int64_t utc_ns = clock_.realtime_ns(); utc_ns >= wire::plausible_utc_ns) request.now_utc_ns = utc_ns;
+  if (listener_.published) request.published = listener_.published();
+  auto plan = spool_.make_room(request);
+  if (!plan) return on_failed(plan.error());
+  for (std::vector<spool::FrameInfo>* frames : {&plan->drop, &plan->merge})
+    std::erase_if(*frames, [&](const spool::FrameInfo& frame) { return leaves_with(commit, frame.id); });
+  if (with_samples) merge(std::move(plan->merge), commit, cuts);
+  evict(plan->drop, "the spool's budget is used up, or they are older than allowed", commit);
 }
 
 void Writer::collect(spool::Commit& commit, bool with_samples) {
@@ -209,9 +247,9 @@ void Writer::collect(spool::Commit& commit, bool with_samples) {
     if (!info && info.error().code != Errc::not_found) frame_lost(lost.id, lost.reason, lost.detail);  // later
     if (!info) continue;  // gone already
     commit.set_aside.push_back(lost.id);
-    record_lost_frame(*info, lost.reason, lost.detail);
+    record_lost_frames({*info}, lost.reason, lost.detail);
   }
-  make_room(commit);
+  make_room(commit, cuts, with_samples);
   for (size_t at = 0; at < cuts.size(); ++at) {
     pipelines_[at]->cut_events(now(), cuts[at]);  // of the frames that are lost
     move_frames(cuts[at], commit);
@@ -248,7 +286,6 @@ Writer::Outcome Writer::attempt(spool::Commit commit, bool with_samples) {
     return Outcome::stored;
   }
   on_failed(status.error());
-  if (status.error().code == Errc::damaged) damaged_ = status.error();
   if (status.error().code == Errc::unreachable) {
     unknown_ = std::move(commit);
     return Outcome::unknown;
@@ -258,8 +295,18 @@ Writer::Outcome Writer::attempt(spool::Commit commit, bool with_samples) {
   return Outcome::refused;
 }
 
+void Writer::count_freed() {
+  const Freed freed = std::exchange(freed_, {});
+  if (freed.merged > 0) log_event(LogLevel::warning, "frames_merged", {{"frames", freed.merged}, {"into", freed.merged_into}});
+  if (freed.evicted > 0) log_event(LogLevel::warning, "frames_evicted", {{"frames", freed.evicted}});
+  const std::lock_guard lock(mutex_);
+  status_.frames_merged += freed.merged;
+  status_.frames_evicted += freed.evicted;
+}
+
 void Writer::on_committed(bool with_samples) {
   applying_ = {};
+  count_freed();
   {
     const std::lock_guard lock(mutex_);
     ++status_.commits;

@@ -21,7 +21,9 @@ struct WriterStatus {
   std::vector<DeviceStatus> devices;
   uint64_t commits = 0;
   uint64_t commits_failed = 0;
-  std::string spool_error;  // empty: the last commit went well
+  uint64_t frames_merged = 0;   // that others stand for now, because there was no room
+  uint64_t frames_evicted = 0;  // that were dropped for want of room or because of their age
+  std::string spool_error;      // empty: the last commit went well
   spool::Usage usage;
 };
 
@@ -40,14 +42,15 @@ class Writer {
     std::function<void()> committed;  // the spool has changed: new frames, or acked ones gone
     // Is stored now, or cannot be because nothing is known of the device but its trouble: for people.
     std::function<void(const std::string& device, const wire::Event& event)> event;
+    // Up to these, frames may have been published in this run: they are not merged. Empty: none.
+    std::function<std::map<wire::FrameSequence, uint64_t>()> published = {};
   };
   // Without a factory items of devices that have no pipeline are dropped.
   Writer(WriterSettings settings, Clock& clock, SampleRing& ring, spool::SpoolWriter& spool,
          std::vector<std::unique_ptr<DevicePipeline>> pipelines, Listener listener, PipelineFactory make_pipeline = {});
 
   // Until stop is requested; then takes what is still in the ring, ends all devices and commits for the last time.
-  // Error: damaged (the spool's database is; opening it anew moves it aside).
-  Status run(const std::stop_token& stop);
+  void run(const std::stop_token& stop);
 
   // From the uplink: what the bridge said. Applied by the next commit.
   void frames_stored(const std::vector<std::pair<wire::FrameSequence, wire::SeqRange>>& ranges);
@@ -68,6 +71,11 @@ class Writer {
     [[nodiscard]] bool empty() const { return stored.empty() && lost.empty(); }
   };
 
+  // Frames that leave with a commit for want of room, and those that take the place of the merged ones.
+  struct Freed {
+    uint64_t evicted = 0, merged = 0, merged_into = 0;
+  };
+
   enum class Outcome { stored, refused, unknown };
 
   void add(RingItem& item);
@@ -77,9 +85,12 @@ class Writer {
   Outcome attempt(spool::Commit commit, bool with_samples);
   void take_inbox();
   void collect(spool::Commit& commit, bool with_samples);
-  void make_room(spool::Commit& commit);
-  void record_lost_frame(const spool::FrameInfo& info, wire::GapReason reason, const std::string& detail);
+  void make_room(spool::Commit& commit, std::vector<Cut>& cuts, bool with_samples);
+  void merge(std::vector<spool::FrameInfo> frames, spool::Commit& commit, std::vector<Cut>& cuts);
+  void evict(const std::vector<spool::FrameInfo>& frames, const char* why, spool::Commit& commit);
+  void record_lost_frames(const std::vector<spool::FrameInfo>& frames, wire::GapReason reason, const std::string& detail);
   void on_committed(bool with_samples);
+  void count_freed();
   void on_failed(const Error& error);
   void update_status();
   [[nodiscard]] size_t pending_samples() const;
@@ -100,7 +111,7 @@ class Writer {
   // A commit of which an I/O error hides whether it is stored. It is tried until that is known, because its numbers must not be
   // used for something else; meanwhile samples wait in the ring.
   std::optional<spool::Commit> unknown_;
-  std::optional<Error> damaged_;
+  Freed freed_;  // by the commit that is being made
 
   mutable std::mutex mutex_;  // guards what follows
   Inbox inbox_;

@@ -75,6 +75,9 @@ void write_spool(const json& spool, std::ostream& out) {
   out << "; kept: " << spool.at("kept_frames").get<uint64_t>() << " frames, " << format_bytes(spool.at("kept_bytes")) << '\n';
   const auto aside = spool.at("quarantined_frames").get<uint64_t>();
   if (aside > 0) out << "  set aside as damaged or rejected: " << aside << " frames\n";
+  const uint64_t merged = spool.value("frames_merged", uint64_t{0}), evicted = spool.value("frames_evicted", uint64_t{0});
+  if (merged + evicted > 0)
+    out << "  for want of room since the start: " << merged << " frames merged into longer windows, " << evicted << " dropped\n";
   const std::string error = printable(spool.value("error", ""));
   if (!error.empty()) out << "  last error: " << error << '\n';
   if (spool.contains("check")) write_check(spool.at("check"), out);

@@ -21,10 +21,22 @@ OptionTable make_table() {
            check_not_empty),
       integer(
           "spool.budget-bytes", "bytes", 1024 * 1024 * 1024, 16 * mebi, 64 * tebi,
-          "Disk space for the whole spool. Beyond it the least important and oldest frames are dropped, each with a gap record."),
-      integer("spool.card-endurance-bytes", "bytes", 0, 0, 1e18,
-              "Bytes that the card or disk under the spool may be written in its life, by its maker's word (its TBW; without one, "
-              "capacity times 3000 for MLC, 1000 for TLC): spool stat tells from it how long the card will last. 0: not known."),
+          "Disk space for the whole spool. Beyond it the oldest waveforms are dropped, windows of lane stat that wait are merged "
+          "into "
+          "longer ones (10, 100, 1000 times), which costs resolution and no energy, and at last frames of lane stat are dropped. "
+          "What is dropped before it was sent leaves a gap record."),
+      integer(
+          "spool.stat-share-percent", "%", 45, 0, 95,
+          "Part of the budget for lane stat. Waveforms go before its windows are merged; the other way round while it takes more "
+          "than its part, and lane wave no more than its own."),
+      integer("spool.wave-share-percent", "%", 50, 0, 95, "Part of the budget for lane wave. Both parts together: at most 95."),
+      integer("spool.stat-age-max-h", "h", 0, 0, 87600,
+              "Frames of lane stat that are older leave the spool, those not sent yet with a gap record. 0: no limit."),
+      integer("spool.wave-age-max-h", "h", 0, 0, 87600, "The same for lane wave."),
+      integer(
+          "spool.card-endurance-bytes", "bytes", 0, 0, 1e18,
+          "Bytes that the card or disk under the spool may be written in its life, by its maker's word (its TBW; without one, "
+          "capacity times 3000 for MLC, 1000 for TLC): spool stat tells from it how long the card will last. 0: not known."),
       integer("spool.commit-window-ms", "ms", 250, 10, 10000,
               "How often frames are written to disk: what a power cut can take at most."),
       integer("spool.check-interval-h", "h", 24, 0, 8760,

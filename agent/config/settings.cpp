@@ -139,6 +139,11 @@ WaveMode to_wave_mode(const std::string& text) {
   return text == "upload" ? WaveMode::upload : text == "keep" ? WaveMode::keep : WaveMode::off;
 }
 
+LaneRetention to_retention(const Options& options, const std::string& lane) {
+  return {static_cast<unsigned>(options.integer("spool." + lane + "-share-percent")),
+          options.integer("spool." + lane + "-age-max-h")};
+}
+
 Settings to_settings(const Options& options) {
   Settings settings;
   settings.host = options.text("host");
@@ -148,6 +153,8 @@ Settings to_settings(const Options& options) {
   settings.spool.commit_window_ms = options.integer("spool.commit-window-ms");
   settings.spool.check_interval_h = options.integer("spool.check-interval-h");
   settings.spool.check_bytes_per_s = static_cast<uint64_t>(options.integer("spool.check-bytes-per-s"));
+  settings.spool.stat = to_retention(options, "stat");
+  settings.spool.wave = to_retention(options, "wave");
   settings.frame_size_max_bytes = static_cast<size_t>(options.integer("frame.size-max-bytes"));
   settings.stat_window_us = options.integer("stat.window-us");
   settings.wave_mode = to_wave_mode(options.text("wave.mode"));
@@ -169,6 +176,19 @@ Settings to_settings(const Options& options) {
   for (const std::string& label : options.list("labels")) settings.labels.push_back(split_label(label));
   parse_log_level(options.text("log.level"), settings.log_level);
   return settings;
+}
+
+// Gap records, and what comes on top of frames, need a part of the budget, too.
+Status check_shares(const Settings& settings, const Options& options) {
+  constexpr unsigned shares_max_percent = 95;
+  const unsigned sum = settings.spool.stat.share_percent + settings.spool.wave.share_percent;
+  if (sum <= shares_max_percent) return {};
+  const auto given = [&](const std::string& key) {
+    return key + " = " + std::to_string(options.integer(key)) + " (" + options.at(key).origin + ")";
+  };
+  return Error{Errc::usage, given("spool.stat-share-percent") + " and " + given("spool.wave-share-percent") +
+                                ": together they are " + std::to_string(sum) + ", but must be at most " +
+                                std::to_string(shares_max_percent) + ": lane event and the files' own overhead need the rest"};
 }
 
 // A budget must leave room for a frame with each commit: for header, labels and one window.
@@ -251,6 +271,7 @@ Result<LoadedSettings> load_settings(const SettingsSources& given) {
     loaded.settings = to_settings(loaded.options);
     if (const Status status = check_wave_budget(loaded.settings, loaded.options.at("wave.budget-bytes-per-s").origin); !status)
       problems.add(status.error().message);
+    problems.add(check_shares(loaded.settings, loaded.options));
     loaded.settings.devices = std::move(devices);
   }
   if (!problems.empty()) return problems.error();

@@ -13,6 +13,12 @@ namespace joulespool::config {
 enum class WaveMode { off, keep, upload };
 enum class SourceKind { simulated, replay, joulescope };
 
+// How much of the spool's budget a lane may take while others need it, and how long its frames stay.
+struct LaneRetention {
+  unsigned share_percent = 0;
+  int64_t age_max_h = 0;  // 0: no limit
+};
+
 // One device, as given by [[device]] or --device; with source joulescope, all instruments that `devices` selects.
 struct DeviceSettings {
   std::string origin;  // where it was given, for messages: "joulespool.toml:14"
@@ -46,6 +52,7 @@ struct Settings {
     int64_t commit_window_ms = 0;
     int64_t check_interval_h = 0;  // 0: never
     uint64_t check_bytes_per_s = 0;
+    LaneRetention stat, wave;
   } spool;
   size_t frame_size_max_bytes = 0;
   int64_t stat_window_us = 0;

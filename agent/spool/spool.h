@@ -137,8 +137,7 @@ class SpoolWriter {
   // The seq that the next frame of this sequence must have.
   [[nodiscard]] virtual uint64_t next_seq(const wire::FrameSequence& sequence) const = 0;
   // Errors: full (no space on disk; nothing changed), usage (wrong seq, too many bytes: our bug; nothing changed),
-  // unreachable (I/O; the spool reopens itself at the next call), damaged (the database is; close this writer and open a new
-  // one, which checks all of it and starts a new epoch if it must). After unreachable a commit may turn out to be stored:
+  // unreachable (I/O, damage: the next commit begins a new segment). After unreachable a commit may turn out to be stored:
   // give it again (frames that are there already are recognised) or call positions(), after which next_seq() is right.
   virtual Status commit(const Commit& commit) = 0;
   // What is known of one frame. Errors: not_found.

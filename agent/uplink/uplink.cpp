@@ -94,6 +94,10 @@ class Uplink::Courier {
     copy.inputs_dropped = inputs_dropped_;
     return copy;
   }
+  std::map<wire::FrameSequence, uint64_t> published() const {
+    const std::lock_guard lock(published_mutex_);
+    return published_;
+  }
 
  private:
   // --- called on other threads ---
@@ -259,7 +263,8 @@ class Uplink::Courier {
   void say_goodbye() {
     const int64_t deadline_ns = clock_.monotonic_ns() + goodbye_ns;
     std::optional<uint64_t> token;
-    for (; connected_ && settings_.publishes_state && !goodbye_is_said_ && now_ns_ < deadline_ns; now_ns_ = clock_.monotonic_ns()) {
+    for (; connected_ && settings_.publishes_state && !goodbye_is_said_ && now_ns_ < deadline_ns;
+         now_ns_ = clock_.monotonic_ns()) {
       if (!token && (token = drain_.control_token(now_ns_))) {
         goodbye_token_ = *token;
         publish_control(*token, state_message(settings_.host, callbacks_.offline_state_json()));
@@ -282,6 +287,7 @@ class Uplink::Courier {
     }
     spool_again_at_ns_ = INT64_MAX;
     drain_.spool_holds(usage->lanes, spool_->epoch());
+    forget_published(usage->lanes);
     oldest_waiting_utc_ns_.reset();
     for (const spool::LaneUsage& lane : usage->lanes)
       if (lane.queued_frames > 0 && (!oldest_waiting_utc_ns_ || lane.oldest_queued_utc_ns < *oldest_waiting_utc_ns_))
@@ -318,12 +324,26 @@ class Uplink::Courier {
     }
     const Offer offer = drain_.offer(id, frame.bytes.size(), now_ns_);
     if (offer.verdict != Offer::Verdict::publish) return offer.verdict == Offer::Verdict::skip;
+    note_published(id);
     const auto given = bus_->publish(offer.token, {wire::data_topic(settings_.host, id.sequence.lane),
                                                    std::move(frame.bytes),
                                                    false,
                                                    {{std::string(wire::previous_property), std::to_string(offer.previous)}}});
     if (!given) not_given(offer.token, given.error());
     return given.ok();
+  }
+  // Before the bus has it: what published() does not tell, was not published.
+  void note_published(const wire::FrameId& id) {
+    const std::lock_guard lock(published_mutex_);
+    uint64_t& highest = published_[id.sequence];
+    highest = std::max(highest, id.seq);
+  }
+  void forget_published(const std::vector<spool::LaneUsage>& held) {
+    const auto is_held = [&](const wire::FrameSequence& sequence) {
+      return std::any_of(held.begin(), held.end(), [&](const spool::LaneUsage& lane) { return lane.sequence == sequence; });
+    };
+    const std::lock_guard lock(published_mutex_);
+    std::erase_if(published_, [&](const auto& entry) { return !is_held(entry.first); });
   }
   void tell_writer() {
     if (auto stored = drain_.take_stored(); !stored.empty()) callbacks_.on_stored(std::move(stored));
@@ -369,6 +389,8 @@ class Uplink::Courier {
   std::atomic<uint64_t> inputs_dropped_ = 0, events_dropped_ = 0;
   mutable std::mutex status_mutex_;
   UplinkStatus status_;
+  mutable std::mutex published_mutex_;
+  std::map<wire::FrameSequence, uint64_t> published_;
 
   // The thread's own.
   Drain drain_;
@@ -399,5 +421,6 @@ void Uplink::frames_committed() { courier_->frames_committed(); }
 void Uplink::request_state() { courier_->request_state(); }
 bool Uplink::publish_event(std::string json) { return courier_->publish_event(std::move(json)); }
 UplinkStatus Uplink::status() const { return courier_->status(); }
+std::map<wire::FrameSequence, uint64_t> Uplink::published() const { return courier_->published(); }
 
 }  // namespace joulespool::uplink

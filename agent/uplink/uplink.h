@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,6 +91,8 @@ class Uplink {
   void request_state();                  // publish the state now
   bool publish_event(std::string json);  // false: dropped
   [[nodiscard]] UplinkStatus status() const;
+  // The highest seq of each sequence that was given to the bus in this run; not of sequences that the spool no longer holds.
+  [[nodiscard]] std::map<wire::FrameSequence, uint64_t> published() const;
 
  private:
   class Courier;

@@ -25,7 +25,6 @@ struct Bench {
   app::SampleRing ring{{{device_id, 4 * block_samples}}};
   std::unique_ptr<spool::SpoolWriter> spool;
   std::unique_ptr<app::Writer> writer;
-  Status written;
   std::jthread thread;
 
   Bench() {
@@ -38,7 +37,7 @@ struct Bench {
     pipelines.push_back(std::make_unique<app::DevicePipeline>(pipeline, std::nullopt, app::NextSeqs{1, 1, 1}));
     writer = std::make_unique<app::Writer>(app::WriterSettings{10}, clock, ring, *spool, std::move(pipelines),
                                            app::Writer::Listener{[] {}, [](const std::string&, const wire::Event&) {}});
-    thread = std::jthread([this](std::stop_token stop) { written = writer->run(stop); });
+    thread = std::jthread([this](const std::stop_token& stop) { writer->run(stop); });
   }
 
   void feed(uint64_t tick) {
@@ -116,7 +115,6 @@ TEST_CASE("writer: a disk that fails to write or to sync now and then costs gap 
     }
     FaultVfs::heal();
     const auto frames = bench.stop_and_read();
-    CHECK(bench.written.ok());
     check_account(account_of(frames), tick);
   }
 }

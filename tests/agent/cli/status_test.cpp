@@ -26,7 +26,8 @@ json some_status() {
       "samples":4000000,"samples_lost":12,"energy_units":"4294967296000000","charge_units":"-2147483648000000","power_w":0.0125,
       "ring_fill":0.25,"ring_peak":0.5}],
     "spool":{"directory":"/var/spool","disk_bytes":1048576,"budget_bytes":10485760,"queued_frames":3,"queued_bytes":2048,
-      "kept_frames":1,"kept_bytes":1024,"oldest_queued_age_s":5.25,"quarantined_frames":2},
+      "kept_frames":1,"kept_bytes":1024,"oldest_queued_age_s":5.25,"quarantined_frames":2,
+      "frames_merged":500,"frames_evicted":7},
     "uplink":{"connected":true,"bridge_online":true,"bridge_accepting":true,"bridge_reason":"","last_error":"","frames_published":10,
       "bytes_published":4096,"frames_acked":7,"frames_resent":1,"unacked_frames":3}})");
 }
@@ -91,6 +92,7 @@ TEST_CASE("status: text says what is going on, with units") {
   CHECK(contains(text,
                  "1.00 MiB of 10.00 MiB (10 %); waiting: 3 frames, 2.00 KiB, the oldest for 5.2 s; kept: 1 frames, 1.00 KiB"));
   CHECK(contains(text, "set aside as damaged or rejected: 2 frames"));
+  CHECK(contains(text, "for want of room since the start: 500 frames merged into longer windows, 7 dropped\n"));
   CHECK(contains(text, "uplink: broker connected, bridge accepting\n"));
 }
 

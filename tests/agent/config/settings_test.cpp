@@ -67,6 +67,10 @@ TEST_CASE("settings: the defaults are those of the contract") {
   CHECK(settings.spool.commit_window_ms == 250);
   CHECK(settings.spool.check_interval_h == 24);
   CHECK(settings.spool.check_bytes_per_s == 1024 * 1024);
+  CHECK(settings.spool.stat.share_percent == 45);
+  CHECK(settings.spool.wave.share_percent == 50);
+  CHECK(settings.spool.stat.age_max_h == 0);
+  CHECK(settings.spool.wave.age_max_h == 0);
   CHECK(settings.frame_size_max_bytes == 122880);
   CHECK(settings.stat_window_us == 1000);
   CHECK(settings.wave_mode == WaveMode::off);
@@ -267,6 +271,19 @@ TEST_CASE("settings: a waveform's rate and its budget") {
   CHECK(loaded->settings.wave_rate_hz == 20'000);
   CHECK(loaded->settings.wave_budget_bytes_per_s == 50'000);
   for (const char* rate : {"100", "500", "1000000"}) CHECK(load_settings(sources({{"wave.rate-hz", rate}})).ok());
+}
+
+TEST_CASE("settings: the lanes' parts of the spool leave something for the rest") {
+  const auto given = load_settings(
+      sources({{"spool.stat-share-percent", "15"}, {"spool.wave-share-percent", "80"}, {"spool.wave-age-max-h", "72"}}));
+  REQUIRE(given.ok());
+  CHECK(given->settings.spool.stat.share_percent == 15);
+  CHECK(given->settings.spool.wave.share_percent == 80);
+  CHECK(given->settings.spool.wave.age_max_h == 72);
+  CHECK(problems(sources({{"spool.stat-share-percent", "46"}})) ==
+        "spool.stat-share-percent = 46 (flag --spool.stat-share-percent) and spool.wave-share-percent = 50 (default): together "
+        "they "
+        "are 96, but must be at most 95: lane event and the files' own overhead need the rest");
 }
 
 TEST_CASE("settings: a budget for waveforms must leave room for a frame with each commit") {

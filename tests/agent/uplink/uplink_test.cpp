@@ -176,8 +176,10 @@ TEST_CASE("uplink: it waits for a bridge that accepts, and says why") {
   CHECK(rig.agent.uplink.status().bridge_reason == "bridge one: not accepting");
   CHECK(rig.agent.uplink.status().oldest_waiting_age_ns);
   CHECK(rig.agent.uplink.status().counts.frames_published == 0);
+  CHECK(rig.agent.uplink.published().empty());
   rig.bridge.set_accepting(true);
   CHECK(rig.agent.wait_until_drained());
+  CHECK(rig.agent.uplink.published() == std::map<wire::FrameSequence, uint64_t>{{stat, 5}});
 }
 
 TEST_CASE("uplink: a broker that dies with everything it had delays, but loses nothing") {
