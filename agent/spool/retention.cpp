@@ -8,7 +8,7 @@ namespace {
 
 // A row's columns beside the bytes, with its place in the page; and half a page that it leaves empty on average, if it is not
 // small.
-constexpr uint64_t row_bytes = 96, empty_bytes_max = 2048;
+constexpr uint64_t row_bytes = 96, empty_bytes_max = 1024;
 
 // Smaller leaves first.
 auto rank(const FrameInfo& frame) { return std::tuple(frame.state == FrameState::kept ? 0 : 1, frame.utc_first_ns); }
@@ -18,7 +18,7 @@ auto rank(const FrameInfo& frame) { return std::tuple(frame.state == FrameState:
 SpoolSizes sizes_for(uint64_t budget_bytes) {
   constexpr uint64_t kib = 1024, mib = 1024 * kib;
   SpoolSizes sizes;
-  sizes.segment_bytes = std::clamp<uint64_t>(budget_bytes / 32, 256 * kib, 32 * mib);
+  sizes.segment_bytes = std::clamp<uint64_t>(budget_bytes / 32, 256 * kib, 16 * mib);
   sizes.reserve_bytes = std::clamp<uint64_t>(budget_bytes / 16, 256 * kib, 4 * mib);
   sizes.quarantine_bytes = std::clamp<uint64_t>(budget_bytes / 16, 256 * kib, 64 * mib);
   return sizes;

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view prefix = "segment-";
 constexpr std::string_view suffix = ".db";
-constexpr off_t segment_page_bytes = 4096;
+constexpr off_t segment_page_bytes = 2048;
 constexpr size_t digits_min = 8;  // so that a listing by name is one by age
 // The database itself last: what is left of a removal that was cut short is still found by its name.
 constexpr std::array<const char*, 3> parts = {"-shm", "-wal", ""};

@@ -140,13 +140,28 @@ Status load_extents(Database& database, Stream& stream) {
   });
 }
 
-Status save_extent(Database& database, int64_t stream, uint64_t seq_first, const Extent& extent) {
+Status save_extent(Statement& save, int64_t stream, uint64_t seq_first, const Extent& extent) {
   const Cover& cover = extent.cover;
-  return database
-      .prepare("REPLACE INTO extents (stream, " + std::string(extent_columns) +
-               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
-      .run(stream, seq_first, extent.seq_last, state_number(extent), extent.segment, extent.bytes, cover.axis,
-           cover.sample_id_first, cover.sample_id_end, cover.utc_first_ns, cover.utc_end_ns, crc_of(stream, seq_first, extent));
+  return save.run(stream, seq_first, extent.seq_last, state_number(extent), extent.segment, extent.bytes, cover.axis,
+                  cover.sample_id_first, cover.sample_id_end, cover.utc_first_ns, cover.utc_end_ns,
+                  crc_of(stream, seq_first, extent));
+}
+
+// Only what is another one now: a stream can have tens of thousands of extents. Both are walked through side by side.
+Status save_extents(Database& database, int64_t stream, const std::map<uint64_t, Extent>& before,
+                    const std::map<uint64_t, Extent>& after) {
+  Statement erase = database.prepare("DELETE FROM extents WHERE stream = ?1 AND seq_first = ?2");
+  Statement save = database.prepare("REPLACE INTO extents (stream, " + std::string(extent_columns) +
+                                    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+  auto old = before.begin();
+  for (const auto& [first, extent] : after) {
+    for (; old != before.end() && old->first < first; ++old) JOULESPOOL_TRY(erase.run(stream, old->first), "extents");
+    const bool known = old != before.end() && old->first == first;
+    if (!known || old->second != extent) JOULESPOOL_TRY(save_extent(save, stream, first, extent), "extents");
+    if (known) ++old;
+  }
+  for (; old != before.end(); ++old) JOULESPOOL_TRY(erase.run(stream, old->first), "extents");
+  return {};
 }
 
 Result<PositionTable> load_positions(Database& database, bool with_crc) {
@@ -241,16 +256,7 @@ Status save_stream(Database& database, const wire::FrameSequence& sequence, cons
                crc_of(sequence, stream)),
       "streams");
   static const Stream none;
-  const Stream& old = before == nullptr ? none : *before;
-  Statement erase = database.prepare("DELETE FROM extents WHERE stream = ?1 AND seq_first = ?2");
-  for (const auto& [first, extent] : old.extents)
-    if (!stream.extents.contains(first)) JOULESPOOL_TRY(erase.run(stream.id, first), "extents");
-  for (const auto& [first, extent] : stream.extents) {
-    const auto same = old.extents.find(first);
-    if (same != old.extents.end() && same->second == extent) continue;
-    JOULESPOOL_TRY(save_extent(database, stream.id, first, extent), "extents");
-  }
-  return {};
+  return save_extents(database, stream.id, (before == nullptr ? none : *before).extents, stream.extents);
 }
 
 Status erase_stream(Database& database, const Stream& stream) {

@@ -21,6 +21,9 @@ namespace {
 // Frames that share a segment with frames that have left are moved so many bytes at a time, with a commit.
 constexpr uint64_t moved_bytes_max = 4ULL * 1024 * 1024;
 
+// The index of even the smallest log, and the database file.
+constexpr uint64_t index_bytes_min = 48ULL * 1024;
+
 Quarantine::Limits quarantine_limits(const SpoolSizes& sizes) {
   Quarantine::Limits limits;
   limits.bytes_max = sizes.quarantine_bytes;
@@ -59,6 +62,8 @@ class SqliteSpool final : public SpoolWriter {
   std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
 
  private:
+  // Whether a commit may take frames of other segments along: not where space is short now.
+  enum class Moving { allowed, none };
   // The segment that a commit goes to.
   struct Target {
     uint64_t number = 0;
@@ -68,7 +73,7 @@ class SqliteSpool final : public SpoolWriter {
   Result<Target> target_for(uint64_t bytes);
   Result<Target> create_target(uint64_t bytes);
   Status check_place();
-  Status store(const Commit& commit);
+  Status store(const Commit& commit, Moving moving);
   Status store_in_need(const Commit& commit);
   Status write(const Commit& commit, CommitWriter& writer, Database& database, const Target& target);
   void adopt(Target target, CommitWriter& writer);
@@ -114,8 +119,8 @@ Status SqliteSpool::open() {
   reserve_.refill();
   // Readers, and the next start, see a spool of this epoch from now on. One that is there already can be opened without a free
   // byte.
-  Status begun = store({});
-  if (!begun && begun.error().code == Errc::full && reserve_.release()) begun = store({});
+  Status begun = store({}, Moving::none);
+  if (!begun && begun.error().code == Errc::full && reserve_.release()) begun = store({}, Moving::none);
   if (!begun && (begun.error().code != Errc::full || !opened->was_there)) return begun.error().in("spool " + options_.directory);
   reserve_.refill();
   return {};
@@ -163,7 +168,8 @@ Status SqliteSpool::commit(const Commit& commit) {
   if (bytes > commit_bytes_max) return Error{Errc::usage, "a commit of " + std::to_string(bytes) + " bytes is too large"};
   JOULESPOOL_TRY(check_place(), "commit");
   reserve_.refill();
-  Status stored = store(commit);
+  Status stored = store(commit, Moving::allowed);
+  if (!stored && stored.error().code == Errc::full) stored = store(commit, Moving::none);
   if (!stored && stored.error().code == Errc::full) stored = store_in_need(commit);
   if (!stored) return stored.error().in("spool " + options_.directory);
   return {};
@@ -171,10 +177,10 @@ Status SqliteSpool::commit(const Commit& commit) {
 
 // One attempt. After an error of the newest segment nothing more is written to it: the next commit begins a new one with all that
 // is known here, so that it does not matter what of the failed one can be read later.
-Status SqliteSpool::store(const Commit& commit) {
+Status SqliteSpool::store(const Commit& commit, Moving moving) {
   CommitWriter writer(state_, segments_);
   JOULESPOOL_TRY(writer.prepare(commit, quarantine_), "commit");
-  const uint64_t moved = to_compact(writer.log_bytes());
+  const uint64_t moved = moving == Moving::allowed ? to_compact(writer.log_bytes()) : no_segment;
   JOULESPOOL_TRY(moved == no_segment ? Status{} : writer.prepare_move(moved, moved_bytes_max), "move frames together");
   if (writer.found_unreadable()) unmovable_.insert(moved);
   auto target = target_for(writer.log_bytes());
@@ -223,7 +229,8 @@ Result<SqliteSpool::Target> SqliteSpool::create_target(uint64_t bytes) {
   Status made = allocate_log(options_.directory, target.number, target.capacity_bytes);
   if (!made && made.error().code == Errc::full) {
     // Better a small one than none: most of what there is, so that a few more commits go into it.
-    target.capacity_bytes = std::max(bytes, std::min(sizes_.segment_bytes, free_bytes(options_.directory) / 4 * 3));
+    const uint64_t free = free_bytes(options_.directory);
+    target.capacity_bytes = std::max(bytes, std::min(sizes_.segment_bytes, (free - std::min(free, index_bytes_min)) / 4 * 3));
     made = allocate_log(options_.directory, target.number, target.capacity_bytes);
   }
   if (made) {
@@ -287,7 +294,7 @@ Status SqliteSpool::store_in_need(const Commit& commit) {
   const bool tells = std::all_of(commit.frames.begin(), commit.frames.end(),
                                  [](const NewFrame& frame) { return frame.info.id.sequence.lane == wire::Lane::event; });
   if ((!frees && !tells) || !reserve_.release()) return Error{Errc::full, "no space on the disk"};
-  return store(commit);
+  return store(commit, Moving::none);
 }
 
 // ---- retention and state
