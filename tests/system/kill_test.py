@@ -122,14 +122,14 @@ class Kills(unittest.TestCase):
             duration_s, status, code = lives.settle()
             self.assertEqual(code, 0)
             self.assertEqual(sanitizer_reports_in(lives.agent.log_text()), [])
-            self.check_end(lives, duration_s, status)
+            self.check_end(lives, kills, duration_s, status)
         except BaseException:
             lives.agent.kill()
             print(f"kept for a look: {folder}", file=sys.stderr)
             raise
         shutil.rmtree(folder, ignore_errors=True)
 
-    def check_end(self, lives, duration_s, status):
+    def check_end(self, lives, kills, duration_s, status):
         names = lives.look()
         numbers = sorted(int(name.split()[3]) for name in names if " event " in name and name.startswith("js220-000000"))
         self.assertEqual(numbers, list(range(1, len(numbers) + 1)))  # events are never dropped
@@ -139,6 +139,10 @@ class Kills(unittest.TestCase):
         self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
         self.assertLessEqual(status["spool"]["disk_bytes"], status["spool"]["budget_bytes"])
         account = lives.account(duration_s)
+        devices = account["devices"]
+        print(f"survived: kill -9 of agents; {kills} of {kills}; {sum(device['made'] for device in devices)} samples, "
+              f"unaccounted {sum(device['unaccounted'] for device in devices)}; {len(devices)} devices, "
+              f"{sum(device['lost'] for device in devices)} samples in gap records", flush=True)
         self.assertEqual(account["problems"], [])
         for device in account["devices"]:
             self.assertEqual(device["problems"], [], device["device"])
@@ -146,6 +150,16 @@ class Kills(unittest.TestCase):
             self.assertLessEqual(set(device["gaps"]), {"restart", "evicted", "overrun"})
             print(f"{device['device']}: {device['made']} samples, {device['delivered']} in windows, {device['delivered_wave']} in waveforms, "
                   f"{device['gaps']}", flush=True)
+        self.check_canary(lives, duration_s)
+
+    def check_canary(self, lives, duration_s):
+        """The account sees what is gone: the segment in the middle of the spool."""
+        segments = sorted(lives.spool.glob("segment-*.db"))
+        for file in lives.spool.glob(segments[len(segments) // 2].name + "*"):
+            file.unlink()
+        unaccounted = sum(device["unaccounted"] for device in lives.account(duration_s)["devices"])
+        print(f"canary: a segment that is gone in silence; seen {int(unaccounted > 0)} of 1; unaccounted {unaccounted}", flush=True)
+        self.assertGreater(unaccounted, 0)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
-// The spool against a model of maps: thousands of random steps, then everything is compared.
+// The spool against a model of maps: random steps, and again and again everything is compared. JOULESPOOL_MODEL_STEPS: how many
+// steps; JOULESPOOL_TEST_SEED replays a run.
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <random>
 #include <tuple>
 
 #include "agent/spool/sqlite_spool.h"
 #include "tests/support/spool_frames.h"
+#include "tests/support/survived.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/test_seed.h"
 
 using namespace joulespool;
 using spool::FrameState;
@@ -24,7 +29,7 @@ struct Lanes {
 
 class ModelledSpool {
  public:
-  explicit ModelledSpool(uint32_t seed) : random_(seed) { open(); }
+  explicit ModelledSpool(uint64_t seed) : random_(seed) { open(); }
 
   void step() {
     const auto kind = random_() % 100;
@@ -32,6 +37,7 @@ class ModelledSpool {
     else if (kind < 75) acknowledge();
     else if (kind < 90) make_room();
     else if (kind < 97) drop_or_set_aside();
+    else if (kind < 98) crash();
     else open();
   }
 
@@ -39,7 +45,8 @@ class ModelledSpool {
     const auto usage = *reader_->usage();
     uint64_t payload = 0;
     for (const auto& [sequence, lanes] : model_) {
-      CHECK(writer_->next_seq(sequence) == lanes.next_seq);
+      // Nothing comes after the frames of an earlier epoch: once they have left, they are forgotten.
+      if (sequence.epoch == writer_->epoch()) CHECK(writer_->next_seq(sequence) == lanes.next_seq);
       check_frames(sequence, lanes);
       payload += check_usage(usage, sequence, lanes);
     }
@@ -50,19 +57,44 @@ class ModelledSpool {
   }
 
  private:
+  // An orderly end, and the next start.
   void open() {
     reader_.reset();
     writer_.reset();
-    auto writer = spool::open_spool_writer({directory_.path(), test::test_host, budget});
-    REQUIRE(writer.ok());
+    spool::SpoolOptions options{directory_->path(), test::test_host, budget};
+    options.boot = std::to_string(boot_);
+    auto writer = spool::open_spool_writer(options);
+    REQUIRE_MESSAGE(writer.ok(), (writer ? "" : writer.error().message));
     writer_ = std::move(*writer);
-    auto reader = spool::open_spool_reader(directory_.path());
+    CHECK(writer_->take_notices().empty());
+    auto reader = spool::open_spool_reader(directory_->path());
     REQUIRE(reader.ok());
     reader_ = std::move(*reader);
   }
 
+  // The files as they are, without the writer's end: what is left of a process that was killed. Sometimes the machine was
+  // started anew, too; then numbers are those of another epoch.
+  void crash() {
+    ++crashes;
+    auto left = std::make_unique<test::TemporaryDirectory>(test::Storage::memory);
+    std::filesystem::copy(directory_->path(), left->path(), std::filesystem::copy_options::recursive);
+    const uint64_t epoch = writer_->epoch();
+    const bool booted = random_() % 32 == 0;
+    if (booted) ++boot_;
+    reader_.reset();
+    writer_.reset();
+    directory_ = std::move(left);
+    open();
+    CHECK((writer_->epoch() != epoch) == booted);
+  }
+
   FrameSequence any_sequence() {
     return {random_() % 2 == 0 ? "js220-001122" : "js110-000007", writer_->epoch(), wire::lanes[random_() % 3]};
+  }
+  // Also of an earlier epoch.
+  FrameSequence any_known_sequence() {
+    if (model_.empty() || random_() % 4 != 0) return any_sequence();
+    return std::next(model_.begin(), static_cast<std::ptrdiff_t>(random_() % model_.size()))->first;
   }
 
   // A random seq near what is there.
@@ -93,10 +125,12 @@ class ModelledSpool {
   }
 
   void acknowledge() {
-    const FrameSequence sequence = any_sequence();
+    const FrameSequence sequence = any_known_sequence();
     Lanes& lanes = model_[sequence];
-    const uint64_t first = any_seq(lanes);
-    const wire::SeqRange range{first, first + random_() % 6};
+    // The oldest ones, too: events leave in no other way.
+    const bool oldest = lanes.frames.size() > 40 || (random_() % 4 == 0 && !lanes.frames.empty());
+    const uint64_t first = oldest ? lanes.frames.begin()->first : any_seq(lanes);
+    const wire::SeqRange range{first, first + random_() % (oldest ? 30 : 6)};
     std::erase_if(lanes.frames, [&](const auto& frame) {
       return frame.first >= range.first && frame.first <= range.last && frame.second.state == FrameState::queued;
     });
@@ -106,7 +140,7 @@ class ModelledSpool {
   }
 
   void drop_or_set_aside() {
-    const FrameSequence sequence = any_sequence();
+    const FrameSequence sequence = any_known_sequence();
     Lanes& lanes = model_[sequence];
     spool::Commit commit;
     for (auto count = random_() % 3 + 1; count > 0; --count) {
@@ -184,34 +218,36 @@ class ModelledSpool {
     REQUIRE(frames.size() > 1);
     REQUIRE(first.level < spool::level_max);
     merged += frames.size();
-    if (sequence.epoch != writer_->epoch()) return;
-    auto frame = test::new_frame(sequence, lanes.next_seq, std::max<size_t>(bytes / 10, 100));
+    const FrameSequence present{sequence.device, writer_->epoch(), Lane::stat};
+    Lanes& into = model_[present];
+    auto frame = test::new_frame(present, into.next_seq, std::max<size_t>(bytes / 10, 100));
     frame.info.level = static_cast<uint8_t>(first.level + 1);
     frame.info.utc_first_ns = first.utc_first_ns;
     frame.info.size_bytes = frame.bytes.size();
-    lanes.frames[lanes.next_seq++] = frame.info;
+    into.frames[into.next_seq++] = frame.info;
     commit.frames.push_back(std::move(frame));
   }
 
   void check_frames(const FrameSequence& sequence, const Lanes& lanes) {
     const auto frames = *reader_->read(sequence, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
-    REQUIRE(frames.size() == lanes.frames.size());
-    auto expected = lanes.frames.begin();
+    size_t well = 0;
     for (const auto& frame : frames) {
-      CHECK(frame.info.id.seq == expected->first);
+      const auto expected = lanes.frames.find(frame.info.id.seq);
+      REQUIRE(expected != lanes.frames.end());
       CHECK(frame.info.state == expected->second.state);
       CHECK(frame.info.level == expected->second.level);
       CHECK(frame.info.utc_first_ns == expected->second.utc_first_ns);
-      CHECK(frame.intact);
-      CHECK(frame.bytes == test::frame_bytes(frame.info.id, expected->second.size_bytes));
-      ++expected;
+      if (frame.intact && frame.bytes == test::frame_bytes(frame.info.id, expected->second.size_bytes)) ++well;
     }
-    for (const FrameState state : {FrameState::queued, FrameState::kept}) {
-      std::vector<uint64_t> seqs;
-      for (const auto& [seq, frame] : lanes.frames)
-        if (frame.state == state) seqs.push_back(seq);
-      CHECK(test::seqs_of(*reader_->read(sequence, 0, state, SIZE_MAX, SIZE_MAX)) == seqs);
-    }
+    frames_checked += lanes.frames.size();
+    frames_missing += lanes.frames.size() - well;
+    CHECK(well == lanes.frames.size());
+    const FrameState state = random_() % 2 == 0 ? FrameState::queued : FrameState::kept;
+    std::vector<uint64_t> seqs;
+    for (const auto& [seq, frame] : lanes.frames)
+      if (frame.state == state) seqs.push_back(seq);
+    CHECK(test::seqs_of(*reader_->list(sequence, 0, SIZE_MAX)) == test::seqs_of(frames));
+    if (random_() % 4 == 0) CHECK(test::seqs_of(*reader_->read(sequence, 0, state, SIZE_MAX, SIZE_MAX)) == seqs);
   }
 
   static uint64_t check_usage(const spool::Usage& usage, const FrameSequence& sequence, const Lanes& lanes) {
@@ -238,8 +274,9 @@ class ModelledSpool {
   }
 
   static constexpr uint64_t budget = 8ULL << 20;
-  test::TemporaryDirectory directory_{test::Storage::memory};
-  std::mt19937 random_;
+  std::unique_ptr<test::TemporaryDirectory> directory_ = std::make_unique<test::TemporaryDirectory>(test::Storage::memory);
+  std::mt19937_64 random_;
+  unsigned boot_ = 1;
   std::unique_ptr<spool::SpoolWriter> writer_;
   std::unique_ptr<spool::SpoolReader> reader_;
   std::map<FrameSequence, Lanes> model_;
@@ -247,22 +284,37 @@ class ModelledSpool {
   int64_t utc_ns_ = 1'000'000;
 
  public:
-  size_t evicted = 0, merged = 0;
+  size_t evicted = 0, merged = 0, crashes = 0;
+  uint64_t frames_checked = 0, frames_missing = 0;
 };
+
+constexpr uint64_t steps_per_check = 100;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t steps_usual = 3000;  // what is instrumented is slower
+#else
+constexpr uint64_t steps_usual = 100'000;
+#endif
 
 }  // namespace
 
-TEST_CASE("spool: thousands of random steps leave what a model says") {
-  const auto seed = std::random_device{}();
+TEST_CASE("spool: random appends, acks, drops, merges, crashes and starts leave what a model says") {
+  const uint64_t seed = test::first_seed();
   CAPTURE(seed);
   ModelledSpool spool(seed);
-  for (int step = 0; step < 3000; ++step) {
-    CAPTURE(step);
+  test::Survived survived{"random steps beside a model", 0, test::wanted("JOULESPOOL_MODEL_STEPS", steps_usual)};
+  for (; survived.done < survived.planned; ++survived.done) {
+    CAPTURE(survived.done);
     spool.step();
-    if (step % 50 == 49) spool.check();
+    if (survived.done % steps_per_check == steps_per_check - 1) spool.check();
   }
-  CHECK(spool.evicted > 100);
-  CHECK(spool.merged > 100);
+  CHECK(spool.evicted > survived.planned / 30);
+  CHECK(spool.merged > survived.planned / 30);
+  CHECK(spool.crashes > survived.planned / 200);
+  survived.samples = spool.frames_checked * 1000;
+  survived.unaccounted = spool.frames_missing * 1000;
+  survived.detail = std::to_string(spool.crashes) + " crashes, " + std::to_string(spool.evicted) + " frames evicted, " +
+                    std::to_string(spool.merged) + " merged; seed " + std::to_string(seed);
+  test::report(survived);
 }
 
 TEST_CASE("spool: with room made before each commit it stays within its budget, log and reserve included") {
