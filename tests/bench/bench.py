@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Speed, memory and latency, each beside a reference measured in the same run.
 
-bench.py [codec|signal|reading|agent|latency|spool|trend ...]   default: all"""
+bench.py [codec|signal|reading|agent|latency|spool|trend|survive ...]   default: all but survive, which takes about 15 minutes and
+counts losses, not speed."""
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ from codec_table import print_codec_table  # noqa: E402
 from rig import Rig, build_dir, cpu_seconds, problems_in, rss_bytes  # noqa: E402
 from spool_table import print_spool_table  # noqa: E402
 from standin_world import StandinWorld  # noqa: E402
+from survive import print_survival_table  # noqa: E402
 from trend import trend_table  # noqa: E402
 
 SECONDS = 20
@@ -143,9 +145,9 @@ def latency_table():
 def main() -> int:
     tables = ["codec", "signal", "reading", "agent", "latency", "spool", "trend"]
     wanted = sys.argv[1:] or tables
-    unknown = set(wanted) - set(tables)
+    unknown = set(wanted) - {*tables, "survive"}
     if unknown:
-        print(f"unknown: {' '.join(sorted(unknown))}; there are {', '.join(tables)}", file=sys.stderr)
+        print(f"unknown: {' '.join(sorted(unknown))}; there are {', '.join(tables)}, survive", file=sys.stderr)
         return 2
     well = codec_table() if "codec" in wanted else True
     if "codec" in wanted:
@@ -162,6 +164,8 @@ def main() -> int:
         well = latency_table() and well
     if "spool" in wanted:
         well = print_spool_table() and well
+    if "survive" in wanted:
+        well = print_survival_table() and well
     if "trend" in wanted:
         trend_table(build_dir())
     return 0 if well else 1

@@ -290,9 +290,9 @@ class ModelledSpool {
 
 constexpr uint64_t steps_per_check = 100;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t steps_usual = 3000;  // what is instrumented is slower
+constexpr uint64_t steps_usual = 2000;  // what is instrumented is slower
 #else
-constexpr uint64_t steps_usual = 100'000;
+constexpr uint64_t steps_usual = 10'000;  // some ten seconds; the survival run takes ten times as many
 #endif
 
 }  // namespace
