@@ -201,6 +201,7 @@ class Salvage {
     meta.host = report_.host;
     meta.epoch = *epoch;
     meta.segment = 0;
+    meta.wear = {};  // it may lie on another medium: its first writer begins to count
     NewSpool made(to_, meta);
     count_bytes();
     std::set<FrameSequence> sequences;

@@ -310,6 +310,10 @@ TEST_CASE("salvage: frames that were acknowledged are not lost, and a whole spoo
   CHECK((done == all && done == report->bytes));
   CHECK(fs::last_write_time(newest_log(directory.path())) == before);
   CHECK(spool::open_spool_reader(to / "new").value()->positions()->front().totals == made.totals);
+  CHECK(spool::open_spool_reader(directory.path()).value()->usage()->wear.appended_bytes > 0);
+  CHECK(spool::open_spool_reader(to / "new").value()->usage()->wear.appended_bytes == 0);
+  CHECK(spool::open_spool_reader(to / "new").value()->usage()->wear.since_utc_ns == 0);
+  CHECK(WireSpool::open(to / "new")->usage()->wear.since_utc_ns > 0);
   CHECK(spool::salvage_spool(directory.path(), to / "new").error().code == Errc::usage);
   CHECK(spool::salvage_spool(directory.path(), directory / "inside").error().code == Errc::usage);
   CHECK(spool::salvage_spool(to / "nothing", to / "other").error().code == Errc::not_found);

@@ -2,11 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "agent/base/crc32c.h"
+#include "agent/base/int128.h"
 #include "agent/spool/disk_files.h"
 #include "agent/spool/segment_files.h"
 #include "agent/spool/sqlite_spool.h"
@@ -15,6 +19,7 @@
 
 using namespace joulespool;
 using spool::Database;
+using spool::FrameState;
 using spool::OpenMode;
 namespace fs = std::filesystem;
 
@@ -162,6 +167,99 @@ TEST_CASE("schema: a spool of schema 1 is read where it is, goes on in segments,
   REQUIRE((*writer)->commit(acks).ok());
   CHECK(!fs::exists(directory / "spool.db"));
   CHECK((*reader)->usage()->payload_bytes == 0);
+  CHECK((*reader)->positions()->size() == 1);
+}
+
+namespace {
+
+// Every frame, position and count is what the twin says.
+void check_contents(spool::SpoolReader& reader, const nlohmann::json& contents) {
+  CHECK(reader.host() == contents.at("host"));
+  const auto usage = reader.usage();
+  const auto positions = reader.positions();
+  REQUIRE(usage.ok());
+  REQUIRE(positions.ok());
+  CHECK(usage->quarantined_frames == contents.at("quarantined_frames"));
+  REQUIRE(positions->size() == contents.at("devices").size());
+  const auto& device = contents.at("devices")[0];
+  const spool::DevicePosition& position = positions->front();
+  CHECK(position.device.id == device.at("id"));
+  CHECK(hexadecimal(position.axis.life) == device.at("axis"));
+  CHECK(position.sample_id_end == device.at("sample_id_end"));
+  CHECK(position.totals.samples == device.at("samples"));
+  CHECK(position.totals.samples_lost == device.at("samples_lost"));
+  CHECK(to_decimal(position.totals.i_sum) == device.at("charge_units"));
+  CHECK(to_decimal(position.totals.p_sum) == device.at("energy_units"));
+  std::map<wire::FrameId, spool::StoredFrame> frames;
+  for (const auto& lane : usage->lanes) {
+    const auto stored = reader.read(lane.sequence, 0, std::nullopt, SIZE_MAX, SIZE_MAX);
+    REQUIRE(stored.ok());
+    for (const auto& frame : *stored) frames.emplace(frame.info.id, frame);
+  }
+  CHECK(frames.size() == contents.at("frames").size());
+  for (const auto& twin : contents.at("frames")) {
+    const std::string lane = twin.at("lane");
+    CAPTURE(lane);
+    const uint64_t epoch = std::stoull(twin.at("epoch").get<std::string>(), nullptr, 16);
+    const auto at = std::find_if(frames.begin(), frames.end(), [&](const auto& frame) {
+      const wire::FrameId& id = frame.first;
+      return id.sequence.device == twin.at("device") && id.sequence.epoch == epoch && wire::to_string(id.sequence.lane) == lane &&
+             id.seq == twin.at("seq");
+    });
+    REQUIRE(at != frames.end());
+    const auto& [info, bytes, intact] = at->second;
+    CHECK(intact);
+    CHECK((info.state == FrameState::queued ? "queued" : "kept") == twin.at("state"));
+    CHECK(info.level == twin.at("level"));
+    CHECK(hexadecimal(info.axis) == twin.at("axis"));
+    CHECK(info.sample_id_first == twin.at("sample_id_first"));
+    CHECK(info.sample_id_end == twin.at("sample_id_end"));
+    CHECK(info.utc_first_ns == twin.at("utc_first_ns"));
+    CHECK(info.utc_end_ns == twin.at("utc_end_ns"));
+    CHECK(info.samples == twin.at("samples"));
+    CHECK(info.size_bytes == twin.at("size_bytes"));
+    CHECK(crc32c(bytes) == twin.at("crc32c"));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("schema: a spool of schema 2 is read completely, and goes on") {
+  const fs::path golden = fs::path(JOULESPOOL_TEST_DATA) / "spools/2";
+  const auto contents = nlohmann::json::parse(std::ifstream(golden / "contents.json"));
+  const test::TemporaryDirectory directory;
+  fs::copy(golden, directory.path(), fs::copy_options::recursive);
+  fs::remove(directory / "contents.json");
+  auto before = spool::open_spool_reader(directory.path(), spool::ReadMode::snapshot);
+  REQUIRE_MESSAGE(before.ok(), (before ? "" : before.error().message));
+  check_contents(**before, contents);
+  CHECK(hexadecimal((*before)->epoch()) == contents.at("epoch"));
+  CHECK((*before)->usage()->wear.appended_bytes == contents.at("wear").at("appended_bytes"));
+  CHECK((*before)->usage()->wear.written_bytes == contents.at("wear").at("written_bytes"));
+  CHECK((*before)->usage()->wear.since_utc_ns == contents.at("wear").at("since_utc_ns"));
+
+  auto writer = spool::open_spool_writer({directory.path(), contents.at("host")});
+  REQUIRE_MESSAGE(writer.ok(), (writer ? "" : writer.error().message));
+  CHECK((*writer)->take_notices().empty());
+  CHECK(hexadecimal((*writer)->epoch()) == contents.at("epoch"));  // it had a proper end
+  CHECK((*writer)->usage()->wear.written_bytes > contents.at("wear").at("written_bytes"));
+  auto reader = spool::open_spool_reader(directory.path());
+  check_contents(**reader, contents);
+  const wire::FrameSequence stat{"js220-001122", (*writer)->epoch(), wire::Lane::stat};
+  CHECK((*writer)->next_seq(stat) == 6);
+  REQUIRE((*writer)->commit(test::commit_of(stat, 6, 3, 500)).ok());
+  spool::Commit leave;
+  const auto usage = (*writer)->usage();
+  for (const auto& lane : usage->lanes) {
+    leave.stored.push_back({lane.sequence, {1, lane.seq_next - 1}});
+    const auto frames = (*reader)->list(lane.sequence, 0, SIZE_MAX);
+    for (const auto& frame : *frames)
+      if (frame.state == FrameState::kept) leave.dropped.push_back(frame.id);
+  }
+  CHECK(leave.dropped.size() == 3);
+  REQUIRE((*writer)->commit(leave).ok());
+  CHECK((*reader)->usage()->payload_bytes == 0);
+  CHECK(!fs::exists(directory / first_segment));
   CHECK((*reader)->positions()->size() == 1);
 }
 
