@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Speed, memory and latency, each beside a reference measured in the same run.
 
-bench.py [codec|signal|reading|agent|latency|spool|trend|survive ...]   default: all but survive, which takes about 15 minutes and
-counts losses, not speed."""
+bench.py [codec|signal|reading|agent|latency|spool|trend|survive|week ...]   default: all but survive and week, which take about 15
+minutes and an hour and count losses, not speed."""
 import json
 import os
 import pathlib
@@ -14,6 +14,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 from codec_table import print_codec_table  # noqa: E402
+from outage_week import print_outage_week  # noqa: E402
 from rig import Rig, build_dir, cpu_seconds, problems_in, rss_bytes  # noqa: E402
 from spool_table import print_spool_table  # noqa: E402
 from standin_world import StandinWorld  # noqa: E402
@@ -145,9 +146,9 @@ def latency_table():
 def main() -> int:
     tables = ["codec", "signal", "reading", "agent", "latency", "spool", "trend"]
     wanted = sys.argv[1:] or tables
-    unknown = set(wanted) - {*tables, "survive"}
+    unknown = set(wanted) - {*tables, "survive", "week"}
     if unknown:
-        print(f"unknown: {' '.join(sorted(unknown))}; there are {', '.join(tables)}, survive", file=sys.stderr)
+        print(f"unknown: {' '.join(sorted(unknown))}; there are {', '.join(tables)}, survive, week", file=sys.stderr)
         return 2
     well = codec_table() if "codec" in wanted else True
     if "codec" in wanted:
@@ -166,6 +167,8 @@ def main() -> int:
         well = print_spool_table() and well
     if "survive" in wanted:
         well = print_survival_table() and well
+    if "week" in wanted:
+        well = print_outage_week() and well
     if "trend" in wanted:
         trend_table(build_dir())
     return 0 if well else 1

@@ -78,8 +78,16 @@ bool same_bits(std::span<const float> a, std::span<const float> b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 
+// What came of an hour of the device's counter.
+struct Hour {
+  std::map<uint64_t, uint64_t> samples_by_window;  // lane stat: by the length of the frame's windows, in ticks
+  uint64_t wave_samples = 0;                       // lane wave, at any rate
+  int128 i_sum = 0, p_sum = 0;                     // of lane stat
+};
+
 struct DeviceAccount {
   std::unique_ptr<Truth> truth;
+  std::map<uint64_t, Hour> hours;  // also of frames that another one replaces
   uint64_t wave_samples_wrong = 0;
   std::map<uint32_t, uint64_t> wave_frames_by_decimation;  // of what was kept, in ticks; 0: windows only
   uint64_t late_frames = 0;
@@ -106,7 +114,7 @@ class Auditor {
     account.late_frames += frame.late ? 1U : 0U;
     account.frame_bytes += frame.bytes.size();
     if (frame.header.lane == wire::Lane::wave) check_wave(frame, account);
-    if (frame.header.lane == wire::Lane::stat) note_latency(frame, account);
+    if (frame.header.lane == wire::Lane::stat) note_windows(frame, account);
     if (frame.header.lane == wire::Lane::event) note_events(frame, account);
   }
   reader::CoverageMap& coverage() { return coverage_; }
@@ -117,6 +125,7 @@ class Auditor {
     const wire::FrameHeader& header = frame.header;
     const auto samples = codec::decode_samples(frame.payload(), header.codec, wire::kept_samples(header).count);
     if (!samples) return problems_.push_back("a frame that cannot be decoded: " + samples.error().message);
+    account.hours[header.sample_id_first / (3600ULL * header.axis.counter_rate_hz)].wave_samples += header.samples;
     ++account.wave_frames_by_decimation[header.kept ? header.kept->decimation : header.axis.decimation];
     if (!header.keeps_all()) return check_kept_windows(frame, samples->windows, account);
     const size_t count = samples->i.size();
@@ -146,12 +155,19 @@ class Auditor {
       problems_.push_back("windows of lane wave add up to something else than their header");
   }
 
-  void note_latency(const reader::CollectedFrame& frame, DeviceAccount& account) {
+  void note_windows(const reader::CollectedFrame& frame, DeviceAccount& account) {
     const auto windows = codec::decode_windows(frame.payload(), frame.header.codec, frame.header.sample_id_first);
     if (!windows) return problems_.push_back("windows that cannot be decoded: " + windows.error().message);
-    for (const wire::Window& window : *windows)
+    uint64_t longest = 0;
+    for (const wire::Window& window : *windows) longest = std::max(longest, window.sample_id_end - window.sample_id_first);
+    for (const wire::Window& window : *windows) {
       account.latency_ms.push_back(static_cast<double>(frame.arrival_utc_ns - frame.header.utc.utc_ns_at(window.sample_id_end)) /
                                    1e6);
+      Hour& hour = account.hours[window.sample_id_first / (3600ULL * frame.header.axis.counter_rate_hz)];
+      hour.samples_by_window[longest] += window.count;
+      hour.i_sum += window.i_sum;
+      hour.p_sum += window.p_sum;
+    }
   }
 
   void note_events(const reader::CollectedFrame& frame, DeviceAccount& account) {
@@ -233,6 +249,20 @@ uint64_t merged_frames(const reader::DeviceCoverage& coverage) {
   return count;
 }
 
+json hours_of(const DeviceAccount& account) {
+  json hours = json::array();
+  for (const auto& [number, hour] : account.hours) {
+    json windows = json::object();
+    for (const auto& [ticks, samples] : hour.samples_by_window) windows[std::to_string(ticks)] = samples;
+    hours.push_back({{"hour", number},
+                     {"samples_by_window_ticks", windows},
+                     {"wave_samples", hour.wave_samples},
+                     {"i_units", to_decimal(hour.i_sum)},
+                     {"p_units", to_decimal(hour.p_sum)}});
+  }
+  return hours;
+}
+
 json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, const reader::FrameCollector& collector,
             bool instruments) {
   json out = {{"device", account.truth->id()}, {"problems", json::array()}};
@@ -302,6 +332,7 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
               {"frame_bytes", account.frame_bytes},
               {"wave_bytes", wave.bytes},
               {"wave_frames_by_decimation", kept},
+              {"hours", hours_of(account)},
               {"raw_bytes", wave.samples * 8},
               {"latency_p50_ms", percentile(account.latency_ms, 0.5)},
               {"latency_p99_ms", percentile(account.latency_ms, 0.99)}});
