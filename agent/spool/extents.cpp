@@ -158,14 +158,17 @@ LaneUsage usage_of(const wire::FrameSequence& sequence, const Stream& stream) {
   return usage;
 }
 
-std::map<uint64_t, Amount> amounts_by_segment(const StreamTable& streams) {
-  std::map<uint64_t, Amount> amounts;
-  for (const auto& [sequence, stream] : streams)
-    for (const auto& [first, extent] : stream.extents) {
-      Amount& amount = amounts[extent.segment];
-      amount.frames += extent.seq_last - first + 1;
-      amount.bytes += extent.bytes;
-    }
+void add_amounts(const Stream& stream, SegmentAmounts& amounts) {
+  for (const auto& [first, extent] : stream.extents) {
+    Amount& amount = amounts[extent.segment];
+    amount.frames += extent.seq_last - first + 1;
+    amount.bytes += extent.bytes;
+  }
+}
+
+SegmentAmounts amounts_by_segment(const StreamTable& streams) {
+  SegmentAmounts amounts;
+  for (const auto& [sequence, stream] : streams) add_amounts(stream, amounts);
   return amounts;
 }
 

@@ -68,6 +68,8 @@ struct Amount {
 Amount amount_of(const StreamTable& streams);
 Amount amount_of(const StreamTable& streams, wire::Lane lane);
 // A segment without frames is not in it.
-std::map<uint64_t, Amount> amounts_by_segment(const StreamTable& streams);
+using SegmentAmounts = std::map<uint64_t, Amount>;
+void add_amounts(const Stream& stream, SegmentAmounts& amounts);
+SegmentAmounts amounts_by_segment(const StreamTable& streams);
 
 }  // namespace joulespool::spool

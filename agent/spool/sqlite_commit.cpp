@@ -129,6 +129,14 @@ Status CommitWriter::take_out(const wire::FrameSequence& sequence, wire::SeqRang
   return remove(changing, range, queued_only, segments_.row_reader(sequence, changing.id));
 }
 
+SegmentAmounts CommitWriter::amounts() const {
+  SegmentAmounts amounts;
+  for (const auto& [sequence, stream] : changed_) add_amounts(stream, amounts);
+  for (const auto& [sequence, stream] : state_.streams)
+    if (!changed_.contains(sequence)) add_amounts(stream, amounts);
+  return amounts;
+}
+
 Status CommitWriter::prepare_move(uint64_t segment, uint64_t bytes_max) {
   uint64_t bytes = 0;
   for (const auto& [sequence, known] : state_.streams) {
@@ -145,6 +153,7 @@ Status CommitWriter::prepare_move(uint64_t segment, uint64_t bytes_max) {
           return {};
         }
         bytes += frame.bytes.size();
+        moved_bytes_ += frame.bytes.size();
         log_bytes_ += log_bytes_of(frame.bytes.size());
         moved_.push_back(std::move(frame));
       }

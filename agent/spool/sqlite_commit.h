@@ -10,8 +10,6 @@
 
 namespace joulespool::spool {
 
-constexpr uint64_t no_segment = UINT64_MAX;
-
 // A sequence of an older epoch without frames can be forgotten; but not the one with the highest id, because an id is never used
 // twice.
 bool is_over(const SpoolState& state, const wire::FrameSequence& sequence, const Stream& stream);
@@ -27,11 +25,14 @@ class CommitWriter {
   // Numbers are checked, what leaves is taken out, frames to set aside are put into `quarantine`.
   // Errors: usage (a frame that is not the next of its sequence), those of reading and of Quarantine::put().
   Status prepare(const Commit& commit, Quarantine& quarantine);
+  // What each segment holds after this commit; one without frames is not in it. Frames to move are still where they were.
+  [[nodiscard]] SegmentAmounts amounts() const;
   // Frames of `segment`, about `bytes_max` of them, will be written again with this commit, so that the segment can go.
   Status prepare_move(uint64_t segment, uint64_t bytes_max);
   // prepare_move() met a frame that cannot be read: those before it are moved.
   [[nodiscard]] bool found_unreadable() const { return found_unreadable_; }
 
+  [[nodiscard]] uint64_t moved_bytes() const { return moved_bytes_; }
   // What the transaction takes of a segment's log, at most: also of a new one's.
   [[nodiscard]] uint64_t log_bytes() const { return log_bytes_; }
   // Of the commit's frames.
@@ -59,7 +60,7 @@ class CommitWriter {
   std::vector<StoredFrame> moved_;
   PositionTable positions_;  // those of this commit
   bool found_unreadable_ = false;
-  uint64_t log_bytes_ = 0, appended_bytes_ = 0, state_sum_ = 0;
+  uint64_t log_bytes_ = 0, appended_bytes_ = 0, moved_bytes_ = 0, state_sum_ = 0;
 };
 
 }  // namespace joulespool::spool

@@ -113,22 +113,22 @@ class RoomPlanner {
     return {};
   }
 
-  // The oldest frames of this level.
+  // The oldest frames of this level that lie together: a frame alone must not keep others from being merged.
   Status merge(uint8_t level) {
-    const std::pair<const wire::FrameSequence, Stream>* oldest = nullptr;
-    int64_t oldest_utc_ns = 0;
+    std::multimap<int64_t, const std::pair<const wire::FrameSequence, Stream>*> by_age;
     for (const auto& entry : state_.streams) {
       if (entry.first.lane != Lane::stat) continue;
       for (const auto& [first, extent] : entry.second.extents) {
         if (extent.level != level || !can_be_merged(extent, published(entry.first))) continue;
-        if (oldest == nullptr || extent.cover.utc_first_ns < oldest_utc_ns) {
-          oldest = &entry;
-          oldest_utc_ns = extent.cover.utc_first_ns;
-        }
+        by_age.emplace(extent.cover.utc_first_ns, &entry);
         break;
       }
     }
-    return oldest == nullptr ? Status{} : merge(oldest->first, oldest->second, level);
+    for (const auto& [utc_ns, entry] : by_age) {
+      JOULESPOOL_TRY(merge(entry->first, entry->second, level), "merge");
+      if (!plan_.merge.empty()) break;
+    }
+    return {};
   }
 
   Status merge(const wire::FrameSequence& sequence, const Stream& stream, uint8_t level) {
@@ -137,7 +137,11 @@ class RoomPlanner {
     std::optional<uint64_t> axis;
     for (const auto& [first, extent] : stream.extents) {
       if (extent.level != level || !can_be_merged(extent, published(sequence))) continue;
-      if (axis && *axis != extent.cover.axis) break;
+      if (axis && *axis != extent.cover.axis) {
+        if (plan_.merge.size() > 1) break;
+        plan_.merge.clear();  // alone on its axis
+        bytes = 0;
+      }
       if (bytes >= wanted || plan_.merge.size() >= victims_max) break;
       axis = extent.cover.axis;
       const uint64_t from = std::max(first, published(sequence) + 1);

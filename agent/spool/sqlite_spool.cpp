@@ -1,6 +1,7 @@
 #include "agent/spool/sqlite_spool.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -78,7 +79,7 @@ class SqliteSpool final : public SpoolWriter {
   Status write(const Commit& commit, CommitWriter& writer, Database& database, const Target& target);
   void adopt(Target target, CommitWriter& writer);
   void remove_empty();
-  [[nodiscard]] uint64_t to_compact(uint64_t bytes_needed);
+  Status compact(CommitWriter& writer);
   [[nodiscard]] uint64_t segments_bytes() const;
   [[nodiscard]] uint64_t other_bytes() const;
 
@@ -180,9 +181,7 @@ Status SqliteSpool::commit(const Commit& commit) {
 Status SqliteSpool::store(const Commit& commit, Moving moving) {
   CommitWriter writer(state_, segments_);
   JOULESPOOL_TRY(writer.prepare(commit, quarantine_), "commit");
-  const uint64_t moved = moving == Moving::allowed ? to_compact(writer.log_bytes()) : no_segment;
-  JOULESPOOL_TRY(moved == no_segment ? Status{} : writer.prepare_move(moved, moved_bytes_max), "move frames together");
-  if (writer.found_unreadable()) unmovable_.insert(moved);
+  JOULESPOOL_TRY(moving == Moving::allowed ? compact(writer) : Status{}, "move frames together");
   auto target = target_for(writer.log_bytes());
   if (!target) return target.error();
   Database& database = target->created != nullptr ? *target->created : *database_;
@@ -312,18 +311,31 @@ uint64_t SqliteSpool::other_bytes() const {
          disk_bytes_.size() * snapshot_bytes(state_) / 2;
 }
 
-// The segment with most space that no frame needs, when that space is needed.
-uint64_t SqliteSpool::to_compact(uint64_t bytes_needed) {
-  if (segments_bytes() + bytes_needed + other_bytes() - sizes_.segment_bytes <= options_.budget_bytes) return no_segment;
-  auto used = amounts_by_segment(state_.streams);
-  uint64_t best = no_segment, best_bytes = sizes_.segment_bytes / 16;  // less is not worth the wear
+// Frames of segments with much space that no frame needs go along with a commit, when that space is needed.
+Status SqliteSpool::compact(CommitWriter& writer) {
+  const auto used = writer.amounts();
+  uint64_t bytes = segments_bytes() + other_bytes() - sizes_.segment_bytes;
+  std::multimap<uint64_t, uint64_t, std::greater<>> unneeded;  // bytes, segment
   for (const auto& [number, disk_bytes] : disk_bytes_) {
-    const uint64_t needed = disk_bytes_for(used[number]);
-    if (unmovable_.contains(number) || disk_bytes <= needed || disk_bytes - needed <= best_bytes) continue;
-    best = number;
-    best_bytes = disk_bytes - needed;
+    const auto amount = used.find(number);
+    if (amount == used.end()) {
+      bytes -= std::min(bytes, disk_bytes);  // it goes with this commit
+      continue;
+    }
+    const uint64_t needed = disk_bytes_for(amount->second);
+    const bool worth_it = disk_bytes > needed + sizes_.segment_bytes / 16;  // less is not worth the wear
+    if (worth_it && !unmovable_.contains(number)) unneeded.emplace(disk_bytes - needed, number);
   }
-  return best;
+  for (const auto& [unused, number] : unneeded) {
+    if (bytes + writer.log_bytes() <= options_.budget_bytes || writer.moved_bytes() >= moved_bytes_max) break;
+    JOULESPOOL_TRY(writer.prepare_move(number, moved_bytes_max - writer.moved_bytes()), "move");
+    if (writer.found_unreadable()) {
+      unmovable_.insert(number);
+      break;
+    }
+    bytes -= std::min(bytes, disk_bytes_[number]);
+  }
+  return {};
 }
 
 Result<FrameInfo> SqliteSpool::find(const wire::FrameId& id) {

@@ -79,7 +79,7 @@ class Run {
     std::vector<std::unique_ptr<app::DevicePipeline>> pipelines;
     pipelines.push_back(disk.pipeline());
     app::Writer::Listener listener;
-    listener.committed = [] {};
+    listener.committed = [this] { disk_bytes_max_ = std::max(disk_bytes_max_, writer_->status().usage.disk_bytes); };
     listener.event = [](const std::string&, const wire::Event&) {};
     listener.published = std::move(published);
     writer_ = std::make_unique<app::Writer>(app::WriterSettings{10}, clock_, ring_, *disk.spool, std::move(pipelines),
@@ -98,6 +98,7 @@ class Run {
   app::WriterStatus stop() {
     thread_.request_stop();
     thread_.join();
+    CHECK(disk_bytes_max_ <= budget_bytes);
     return writer_->status();
   }
 
@@ -124,6 +125,7 @@ class Run {
   SystemClock clock_;
   app::SampleRing ring_;
   std::unique_ptr<app::Writer> writer_;
+  uint64_t disk_bytes_max_ = 0;  // the thread's, until it has ended
   std::jthread thread_;
 };
 
@@ -324,6 +326,49 @@ TEST_CASE("writer: a merged frame that is dropped takes along the numbers of tho
   CHECK(account.stat.samples + account.samples_lost == fed.samples);
   CHECK(std::any_of(account.gaps.begin(), account.gaps.end(), [](const auto& gap) { return !gap.replaced.empty(); }));
   check_numbers(disk, account);
+}
+
+TEST_CASE("writer: an old frame that has no neighbour to be merged with does not keep others from being merged") {
+  const TemporaryDirectory directory{Storage::memory};
+  Disk disk(directory.path());
+  const wire::FrameSequence stat = disk.sequence(wire::Lane::stat);
+  // One frame of an earlier life of the counter, the oldest of all.
+  codec::WindowEncoder encoder;
+  wire::Window window;
+  window.sample_id_first = 0;
+  window.sample_id_end = decimation;
+  window.count = window.valid = 1;
+  wire::FrameHeader header;
+  header.host = "host-1";
+  header.device = {device_id, "js220", "000001"};
+  header.lane = wire::Lane::stat;
+  header.epoch = stat.epoch;
+  header.seq = 1;
+  header.codec = codec::codec_2;
+  header.axis = {4, 2'000'000, decimation};
+  header.sample_id_end = decimation;
+  header.utc = {0, 1'750'000'000'000'000'000, 2e6, wire::UtcQuality::host};
+  header.samples = header.valid = 1;
+  spool::Commit lone;
+  spool::NewFrame& frame = lone.frames.emplace_back();
+  frame.bytes = wire::write_frame(header, encoder.encode(std::span(&window, 1), 0));
+  frame.info.id = {stat, 1};
+  frame.info.axis = 4;
+  frame.info.sample_id_end = decimation;
+  frame.info.utc_first_ns = frame.info.utc_end_ns = header.utc.utc_ns;
+  frame.info.samples = 1;
+  REQUIRE(disk.spool->commit(lone).ok());
+
+  Run run(disk, {});
+  uint64_t tick = 10 * decimation;
+  wire::Totals fed;
+  run.feed(tick, 400, fed);
+  const app::WriterStatus status = run.stop();
+  CHECK(status.frames_merged > 0);
+  CHECK(status.frames_evicted == 0);
+  const Account account = account_of(*disk.spool);
+  CHECK(account.gaps.empty());
+  CHECK(account.stat.samples == fed.samples + 1);
 }
 
 TEST_CASE("writer: frames that cannot be read are not merged but set aside, with a gap record; their neighbours are merged") {
