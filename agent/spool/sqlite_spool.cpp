@@ -326,9 +326,11 @@ Status SqliteSpool::compact(CommitWriter& writer) {
     const bool worth_it = disk_bytes > needed + sizes_.segment_bytes / 16;  // less is not worth the wear
     if (worth_it && !unmovable_.contains(number)) unneeded.emplace(disk_bytes - needed, number);
   }
+  // Not more than a segment: a larger one would be made for it, and room for that would cost other frames.
+  const uint64_t moved_max = std::min(moved_bytes_max, sizes_.segment_bytes);
   for (const auto& [unused, number] : unneeded) {
-    if (bytes + writer.log_bytes() <= options_.budget_bytes || writer.moved_bytes() >= moved_bytes_max) break;
-    JOULESPOOL_TRY(writer.prepare_move(number, moved_bytes_max - writer.moved_bytes()), "move");
+    if (bytes + writer.log_bytes() <= options_.budget_bytes || writer.moved_bytes() >= moved_max) break;
+    JOULESPOOL_TRY(writer.prepare_move(number, moved_max - writer.moved_bytes()), "move");
     if (writer.found_unreadable()) {
       unmovable_.insert(number);
       break;
