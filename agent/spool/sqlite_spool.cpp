@@ -31,6 +31,11 @@ Quarantine::Limits quarantine_limits(const SpoolSizes& sizes) {
   return limits;
 }
 
+// Whatever is wrong with the segment that is written, the next one can be well.
+Error without_damage(const Status& failed) {
+  return failed.error().code == Errc::damaged ? Error{Errc::unreachable, failed.error().message} : failed.error();
+}
+
 class SqliteSpool final : public SpoolWriter {
  public:
   SqliteSpool(const SpoolOptions& options, DirectoryLock lock)
@@ -199,9 +204,7 @@ Status SqliteSpool::store(const Commit& commit, Moving moving) {
     release_unused(options_.directory, state_.meta.segment);
     disk_bytes_[state_.meta.segment] = segment_disk_bytes(options_.directory, state_.meta.segment);
   }
-  // Whatever is wrong with this segment, the next one can be well.
-  if (stored.error().code == Errc::damaged) return Error{Errc::unreachable, stored.error().message};
-  return stored;
+  return without_damage(stored);
 }
 
 Status SqliteSpool::write(const Commit& commit, CommitWriter& writer, Database& database, const Target& target) {
@@ -241,7 +244,7 @@ Result<SqliteSpool::Target> SqliteSpool::create_target(uint64_t bytes) {
   if (made) return target;
   target.created.reset();
   remove_segment(options_.directory, target.number);
-  return made.error();
+  return without_damage(made);
 }
 
 void SqliteSpool::adopt(Target target, CommitWriter& writer) {
