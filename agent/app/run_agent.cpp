@@ -186,7 +186,8 @@ class Agent {
       uplink_->publish_event(wire::event_message(device, event));
     };
     writer_ = std::make_unique<Writer>(
-        WriterSettings{settings_.spool.commit_window_ms}, clock_, *ring_, *spool_, std::move(pipelines), std::move(listener),
+        WriterSettings{settings_.spool.commit_window_ms, settings_.spool.budget_bytes}, clock_, *ring_, *spool_,
+        std::move(pipelines), std::move(listener),
         [this](const wire::DeviceIdentity& device) { return make_pipeline(device, source_joulescope, std::nullopt); });
     return {};
   }

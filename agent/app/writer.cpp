@@ -11,8 +11,11 @@ namespace joulespool::app {
 
 namespace {
 
-// A commit is made early when this much waits: 4 Mi samples are 32 MiB of i and v.
-constexpr size_t pending_samples_max = 4 * 1024 * 1024;
+// A commit is made early when this much waits: 4 Mi samples are 32 MiB of i and v. They take at most a sixteenth of the budget.
+size_t pending_samples_max_for(uint64_t budget_bytes) {
+  constexpr uint64_t samples_max = 4ULL * 1024 * 1024, sample_bytes = 8;
+  return std::min(samples_max, budget_bytes / 16 / sample_bytes);
+}
 
 // Names that cannot be a device's: so many are remembered, to say each once.
 constexpr size_t refused_max = 100;
@@ -72,6 +75,7 @@ bool leaves_with(const spool::Commit& commit, const wire::FrameId& id) {
 Writer::Writer(WriterSettings settings, Clock& clock, SampleRing& ring, spool::SpoolWriter& spool,
                std::vector<std::unique_ptr<DevicePipeline>> pipelines, Listener listener, PipelineFactory make_pipeline)
     : settings_(settings),
+      pending_samples_max_(pending_samples_max_for(settings.budget_bytes)),
       clock_(clock),
       ring_(ring),
       spool_(spool),
@@ -145,13 +149,13 @@ void Writer::run(const std::stop_token& stop) {
   int64_t deadline_ns = clock_.monotonic_ns() + window_ns;
   while (!stop.stop_requested()) {
     wait_for_samples(deadline_ns, stop);
-    if (clock_.monotonic_ns() < deadline_ns && (unknown_ || pending_samples() < pending_samples_max)) continue;
+    if (clock_.monotonic_ns() < deadline_ns && (unknown_ || pending_samples() < pending_samples_max_)) continue;
     commit();
     deadline_ns = clock_.monotonic_ns() + window_ns;
   }
   while (auto item = ring_.pop_until(0)) {
     add(*item);
-    if (!unknown_ && pending_samples() >= pending_samples_max) commit();
+    if (!unknown_ && pending_samples() >= pending_samples_max_) commit();
   }
   for (const auto& pipeline : pipelines_) pipeline->end("the agent stops");
   commit();
@@ -245,7 +249,7 @@ void Writer::collect(spool::Commit& commit, bool with_samples) {
   for (const LostFrame& lost : applying_.lost) {
     const auto info = spool_.find(lost.id);
     if (!info && info.error().code != Errc::not_found) frame_lost(lost.id, lost.reason, lost.detail);  // later
-    if (!info) continue;  // gone already
+    if (!info) continue;                                                                               // gone already
     commit.set_aside.push_back(lost.id);
     record_lost_frames({*info}, lost.reason, lost.detail);
   }

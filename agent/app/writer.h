@@ -29,7 +29,7 @@ struct WriterStatus {
 
 struct WriterSettings {
   int64_t commit_window_ms = 250;
-  uint64_t budget_bytes = 0;
+  uint64_t budget_bytes = UINT64_MAX;  // of the spool: a commit must be small beside it
 };
 
 // For a device that nobody announced; called on the writer's thread.
@@ -100,6 +100,7 @@ class Writer {
   [[nodiscard]] HostTime now() { return {clock_.realtime_ns(), clock_.monotonic_ns()}; }
 
   const WriterSettings settings_;
+  const size_t pending_samples_max_;
   Clock& clock_;
   SampleRing& ring_;
   spool::SpoolWriter& spool_;

@@ -21,6 +21,7 @@ SpoolSizes sizes_for(uint64_t budget_bytes) {
   sizes.segment_bytes = std::clamp<uint64_t>(budget_bytes / 32, 256 * kib, 16 * mib);
   sizes.reserve_bytes = std::clamp<uint64_t>(budget_bytes / 16, 256 * kib, 4 * mib);
   sizes.quarantine_bytes = std::clamp<uint64_t>(budget_bytes / 16, 256 * kib, 64 * mib);
+  sizes.slack_bytes = budget_bytes / 8;
   return sizes;
 }
 

@@ -16,6 +16,9 @@ struct SpoolSizes {
   uint64_t segment_bytes = 0;     // of a segment's log, unless one commit is larger
   uint64_t reserve_bytes = 0;     // held back for a full disk
   uint64_t quarantine_bytes = 0;  // at most
+  // Frames leave it free: the fuller segments are, the more frames have to be moved together to gain the same space. A commit of
+  // this size fits before others have left for it.
+  uint64_t slack_bytes = 0;
 };
 SpoolSizes sizes_for(uint64_t budget_bytes);
 

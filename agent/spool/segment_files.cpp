@@ -78,14 +78,17 @@ Status allocate_log(const std::string& directory, uint64_t number, uint64_t byte
   return system_error(path, errno);
 }
 
-void release_unused(const std::string& directory, uint64_t number) {
-  const std::string path = segment_path(directory, number);
-  ::unlink((path + "-shm").c_str());
-  const Descriptor log(path + "-wal", O_WRONLY);
+void trim_log(const std::string& directory, uint64_t number) {
+  const Descriptor log(segment_path(directory, number) + "-wal", O_WRONLY);
   struct stat info {};
   if (log.number() < 0 || ::fstat(log.number(), &info) != 0) return;
   // Some file systems let go of blocks behind the end only when the end moves.
   if (::ftruncate(log.number(), info.st_size + 1) == 0) static_cast<void>(!::ftruncate(log.number(), info.st_size));
+}
+
+void release_unused(const std::string& directory, uint64_t number) {
+  ::unlink((segment_path(directory, number) + "-shm").c_str());
+  trim_log(directory, number);
 }
 
 }  // namespace joulespool::spool

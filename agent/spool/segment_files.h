@@ -23,7 +23,9 @@ void remove_segment(const std::string& directory, uint64_t number);
 // Takes the disk space of a log of `bytes` for a segment beforehand, so that commits into it never lack space.
 // Errors: full, unreachable.
 Status allocate_log(const std::string& directory, uint64_t number, uint64_t bytes);
-// Gives back what was allocated and is not used, and the index of the log: the segment is only read from now on.
+// Gives back what was allocated for the log and is not used.
+void trim_log(const std::string& directory, uint64_t number);
+// The same, and the index of the log: the segment is only read from now on.
 void release_unused(const std::string& directory, uint64_t number);
 
 }  // namespace joulespool::spool

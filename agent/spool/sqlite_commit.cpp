@@ -19,11 +19,17 @@ std::string name(const wire::FrameSequence& sequence) {
 
 bool is_lane(wire::Lane lane) { return std::find(std::begin(wire::lanes), std::end(wire::lanes), lane) != std::end(wire::lanes); }
 
-// Small rows leave at most half of their page empty, large ones most of two pages.
+// Small rows leave at most half of their page empty. Large ones have a part in a page of the tree and fill a chain of pages.
 uint64_t log_bytes_of(uint64_t frame_bytes) {
   constexpr uint64_t row_bytes = 128;
-  const uint64_t bytes = frame_bytes + row_bytes + std::min(frame_bytes + row_bytes, 2 * page_bytes);
-  return bytes + bytes / 64;  // what the log and a chain of pages have beside each page
+  const uint64_t bytes = frame_bytes + row_bytes + std::min(frame_bytes + row_bytes, page_bytes);
+  return bytes + bytes / 32;  // what the log and a chain have beside each page, and the tree above the rows
+}
+
+uint64_t log_bytes_of(const Commit& commit) {
+  uint64_t bytes = 0;
+  for (const NewFrame& frame : commit.frames) bytes += log_bytes_of(frame.bytes.size());
+  return bytes;
 }
 
 int64_t id_max(const StreamTable& streams) {
@@ -39,6 +45,8 @@ uint64_t snapshot_bytes(const SpoolState& state) {
   for (const auto& [sequence, stream] : state.streams) rows += 1 + stream.extents.size();
   return (pages_fixed + rows * state_row_bytes / page_bytes) * log_frame_bytes;
 }
+
+uint64_t log_bytes_max(const SpoolState& state, const Commit& commit) { return snapshot_bytes(state) + log_bytes_of(commit); }
 
 bool is_over(const SpoolState& state, const wire::FrameSequence& sequence, const Stream& stream) {
   return sequence.epoch != state.meta.epoch && stream.extents.empty() && stream.id != id_max(state.streams);
@@ -75,7 +83,7 @@ Status CommitWriter::prepare(const Commit& commit, Quarantine& quarantine) {
     const std::string device = position.device.id;
     positions_.insert_or_assign(device, std::move(position));
   }
-  log_bytes_ += snapshot_bytes(state_);
+  log_bytes_ += log_bytes_max(state_, commit);
   return {};
 }
 
@@ -103,7 +111,6 @@ Status CommitWriter::check(const NewFrame& frame) {
   if (seq != next || seq > seq_max)
     return Error{Errc::usage, "seq " + std::to_string(seq) + " where " + std::to_string(next) + " is next"};
   ++next;
-  log_bytes_ += log_bytes_of(frame.bytes.size());
   appended_bytes_ += frame.bytes.size();
   return {};
 }

@@ -16,6 +16,8 @@ bool is_over(const SpoolState& state, const wire::FrameSequence& sequence, const
 
 // What the state takes of a segment's log when the segment begins, at most.
 uint64_t snapshot_bytes(const SpoolState& state);
+// What a commit takes of it, of a new one's too, at most.
+uint64_t log_bytes_max(const SpoolState& state, const Commit& commit);
 
 // Works beside `state`, which its user adopts after the transaction is committed; both must outlive it.
 class CommitWriter {
@@ -33,7 +35,7 @@ class CommitWriter {
   [[nodiscard]] bool found_unreadable() const { return found_unreadable_; }
 
   [[nodiscard]] uint64_t moved_bytes() const { return moved_bytes_; }
-  // What the transaction takes of a segment's log, at most: also of a new one's.
+  // log_bytes_max() with what is moved.
   [[nodiscard]] uint64_t log_bytes() const { return log_bytes_; }
   // Of the commit's frames.
   [[nodiscard]] uint64_t appended_bytes() const { return appended_bytes_; }

@@ -20,7 +20,12 @@ class RoomPlanner {
  public:
   RoomPlanner(const SpoolState& state, SegmentSet& segments, const SpoolOptions& options, const RoomRequest& request,
               uint64_t other_bytes)
-      : state_(state), segments_(segments), options_(options), request_(request), other_bytes_(other_bytes) {}
+      : state_(state),
+        segments_(segments),
+        options_(options),
+        sizes_(sizes_for(options.budget_bytes)),
+        request_(request),
+        other_bytes_(other_bytes) {}
 
   Result<RoomPlan> plan() {
     JOULESPOOL_TRY(drop_aged(Lane::stat, options_.stat.age_max_ns), "find old frames");
@@ -28,7 +33,8 @@ class RoomPlanner {
     has_aged_ = !plan_.drop.empty();
     uint64_t freed = 0;
     for (const FrameInfo& frame : plan_.drop) freed += frame.size_bytes;
-    const uint64_t over = bytes_over_budget(amount_of(state_.streams), other_bytes_, request_.bytes, options_.budget_bytes);
+    const uint64_t over =
+        bytes_over_budget(amount_of(state_.streams), other_bytes_ + sizes_.slack_bytes, request_.bytes, options_.budget_bytes);
     missing_bytes_ = over - std::min(over, freed);
     for (const FreeingStep step : freeing_steps(load_of(Lane::stat, options_.stat), load_of(Lane::wave, options_.wave)))
       if (missing_bytes_ > 0) JOULESPOOL_TRY(take(step), "find frames that can leave");
@@ -68,7 +74,7 @@ class RoomPlanner {
 
   // With some more than is needed now: each time leaves a gap record, and moves what shares segments with it.
   Status drop(Lane lane) {
-    const uint64_t wanted = missing_bytes_ + sizes_for(options_.budget_bytes).segment_bytes;
+    const uint64_t wanted = missing_bytes_ + sizes_.segment_bytes;
     std::vector<std::vector<FrameInfo>> queues;
     for (const auto& [sequence, stream] : state_.streams) {
       if (sequence.lane != lane) continue;
@@ -161,6 +167,7 @@ class RoomPlanner {
   const SpoolState& state_;
   SegmentSet& segments_;
   const SpoolOptions& options_;
+  const SpoolSizes sizes_;
   const RoomRequest& request_;
   const uint64_t other_bytes_;
   uint64_t missing_bytes_ = 0;

@@ -19,9 +19,6 @@
 namespace joulespool::spool {
 namespace {
 
-// Frames that share a segment with frames that have left are moved so many bytes at a time, with a commit.
-constexpr uint64_t moved_bytes_max = 4ULL * 1024 * 1024;
-
 // The index of even the smallest log, and the database file.
 constexpr uint64_t index_bytes_min = 48ULL * 1024;
 
@@ -68,8 +65,6 @@ class SqliteSpool final : public SpoolWriter {
   std::vector<std::string> take_notices() override { return std::exchange(notices_, {}); }
 
  private:
-  // Whether a commit may take frames of other segments along: not where space is short now.
-  enum class Moving { allowed, none };
   // The segment that a commit goes to.
   struct Target {
     uint64_t number = 0;
@@ -79,13 +74,17 @@ class SqliteSpool final : public SpoolWriter {
   Result<Target> target_for(uint64_t bytes);
   Result<Target> create_target(uint64_t bytes);
   Status check_place();
-  Status store(const Commit& commit, Moving moving);
+  Status store(const Commit& commit);
+  Status store(const Commit& commit, CommitWriter& writer);
   Status store_in_need(const Commit& commit);
   Status write(const Commit& commit, CommitWriter& writer, Database& database, const Target& target);
   void adopt(Target target, CommitWriter& writer);
   void remove_empty();
-  Status compact(CommitWriter& writer);
+  void compact(uint64_t bytes_next);
+  bool move_together(uint64_t bytes);
   [[nodiscard]] uint64_t segments_bytes() const;
+  [[nodiscard]] uint64_t unused_bytes() const;
+  [[nodiscard]] uint64_t beside_bytes() const;
   [[nodiscard]] uint64_t other_bytes() const;
 
   const SpoolOptions options_;
@@ -125,8 +124,8 @@ Status SqliteSpool::open() {
   reserve_.refill();
   // Readers, and the next start, see a spool of this epoch from now on. One that is there already can be opened without a free
   // byte.
-  Status begun = store({}, Moving::none);
-  if (!begun && begun.error().code == Errc::full && reserve_.release()) begun = store({}, Moving::none);
+  Status begun = store({});
+  if (!begun && begun.error().code == Errc::full && reserve_.release()) begun = store({});
   if (!begun && (begun.error().code != Errc::full || !opened->was_there)) return begun.error().in("spool " + options_.directory);
   reserve_.refill();
   return {};
@@ -174,19 +173,23 @@ Status SqliteSpool::commit(const Commit& commit) {
   if (bytes > commit_bytes_max) return Error{Errc::usage, "a commit of " + std::to_string(bytes) + " bytes is too large"};
   JOULESPOOL_TRY(check_place(), "commit");
   reserve_.refill();
-  Status stored = store(commit, Moving::allowed);
-  if (!stored && stored.error().code == Errc::full) stored = store(commit, Moving::none);
+  compact(log_bytes_max(state_, commit));
+  Status stored = store(commit);
   if (!stored && stored.error().code == Errc::full) stored = store_in_need(commit);
   if (!stored) return stored.error().in("spool " + options_.directory);
+  compact(0);
   return {};
 }
 
 // One attempt. After an error of the newest segment nothing more is written to it: the next commit begins a new one with all that
 // is known here, so that it does not matter what of the failed one can be read later.
-Status SqliteSpool::store(const Commit& commit, Moving moving) {
+Status SqliteSpool::store(const Commit& commit) {
   CommitWriter writer(state_, segments_);
   JOULESPOOL_TRY(writer.prepare(commit, quarantine_), "commit");
-  JOULESPOOL_TRY(moving == Moving::allowed ? compact(writer) : Status{}, "move frames together");
+  return store(commit, writer);
+}
+
+Status SqliteSpool::store(const Commit& commit, CommitWriter& writer) {
   auto target = target_for(writer.log_bytes());
   if (!target) return target.error();
   Database& database = target->created != nullptr ? *target->created : *database_;
@@ -267,6 +270,10 @@ void SqliteSpool::adopt(Target target, CommitWriter& writer) {
     database_ = std::move(target.created);
     capacity_bytes_ = target.capacity_bytes;
     segments_.set_newest(target.number, database_.get());
+    if (capacity_bytes_ > sizes_.segment_bytes) {  // made for this one commit, by what it could have taken at most
+      capacity_bytes_ = log_frames_ * log_frame_bytes;
+      trim_log(options_.directory, target.number);
+    }
   }
   remove_empty();
 }
@@ -296,7 +303,7 @@ Status SqliteSpool::store_in_need(const Commit& commit) {
   const bool tells = std::all_of(commit.frames.begin(), commit.frames.end(),
                                  [](const NewFrame& frame) { return frame.info.id.sequence.lane == wire::Lane::event; });
   if ((!frees && !tells) || !reserve_.release()) return Error{Errc::full, "no space on the disk"};
-  return store(commit, Moving::none);
+  return store(commit);
 }
 
 // ---- retention and state
@@ -307,40 +314,55 @@ uint64_t SqliteSpool::segments_bytes() const {
   return bytes;
 }
 
-uint64_t SqliteSpool::other_bytes() const {
-  // The newest segment is allocated whole, and the next one before the newest is released. Each begins with the whole state.
-  const uint64_t segment_bytes = std::max(sizes_.segment_bytes, capacity_bytes_);
-  return sizes_.reserve_bytes + allocated_bytes_below(quarantine_path(options_.directory)) + 2 * segment_bytes +
-         disk_bytes_.size() * snapshot_bytes(state_) / 2;
+// Of what is allocated for the newest one.
+uint64_t SqliteSpool::unused_bytes() const { return capacity_bytes_ - std::min(capacity_bytes_, log_frames_ * log_frame_bytes); }
+
+uint64_t SqliteSpool::beside_bytes() const {
+  return sizes_.reserve_bytes + allocated_bytes_below(quarantine_path(options_.directory));
 }
 
-// Frames of segments with much space that no frame needs go along with a commit, when that space is needed.
-Status SqliteSpool::compact(CommitWriter& writer) {
+// Everything but frames: each segment began with the whole state, and one more will be allocated.
+uint64_t SqliteSpool::other_bytes() const {
+  return beside_bytes() + unused_bytes() + disk_bytes_.size() * snapshot_bytes(state_) / 2 + sizes_.segment_bytes;
+}
+
+// Frames that share segments with frames that have left are moved together until the budget has room for a segment of
+// `bytes_next` or the usual size. Nothing is lost if this fails.
+void SqliteSpool::compact(uint64_t bytes_next) {
+  for (uint64_t before = UINT64_MAX;;) {
+    const uint64_t now = segments_bytes();
+    const uint64_t wanted = now + beside_bytes() + std::max(sizes_.segment_bytes, bytes_next);
+    const uint64_t used = now - std::min(now, unused_bytes());
+    if (wanted <= options_.budget_bytes || used >= before || !move_together(wanted - options_.budget_bytes)) return;
+    before = used;
+  }
+}
+
+// False: there is nothing to move, or it failed.
+bool SqliteSpool::move_together(uint64_t bytes) {
+  CommitWriter writer(state_, segments_);
+  if (!writer.prepare({}, quarantine_)) return false;
   const auto used = writer.amounts();
-  uint64_t bytes = segments_bytes() + other_bytes() - sizes_.segment_bytes;
   std::multimap<uint64_t, uint64_t, std::greater<>> unneeded;  // bytes, segment
   for (const auto& [number, disk_bytes] : disk_bytes_) {
     const auto amount = used.find(number);
-    if (amount == used.end()) {
-      bytes -= std::min(bytes, disk_bytes);  // it goes with this commit
-      continue;
-    }
+    if (amount == used.end() || unmovable_.contains(number)) continue;
     const uint64_t needed = disk_bytes_for(amount->second);
-    const bool worth_it = disk_bytes > needed + sizes_.segment_bytes / 16;  // less is not worth the wear
-    if (worth_it && !unmovable_.contains(number)) unneeded.emplace(disk_bytes - needed, number);
+    if (disk_bytes > needed + sizes_.segment_bytes / 16) unneeded.emplace(disk_bytes - needed, number);  // less is not worth it
   }
-  // Not more than a segment: a larger one would be made for it, and room for that would cost other frames.
-  const uint64_t moved_max = std::min(moved_bytes_max, sizes_.segment_bytes);
+  // They are there twice until they are stored: not more than a segment, but a whole one.
+  uint64_t freed_bytes = 0;
   for (const auto& [unused, number] : unneeded) {
-    if (bytes + writer.log_bytes() <= options_.budget_bytes || writer.moved_bytes() >= moved_max) break;
-    JOULESPOOL_TRY(writer.prepare_move(number, moved_max - writer.moved_bytes()), "move");
+    const uint64_t segment_bytes = used.at(number).bytes;
+    if (freed_bytes >= bytes || (freed_bytes > 0 && writer.moved_bytes() + segment_bytes > sizes_.segment_bytes)) break;
+    if (!writer.prepare_move(number, segment_bytes)) return false;
     if (writer.found_unreadable()) {
       unmovable_.insert(number);
       break;
     }
-    bytes -= std::min(bytes, disk_bytes_[number]);
+    freed_bytes += disk_bytes_[number];
   }
-  return {};
+  return writer.moved_bytes() > 0 && store({}, writer).ok();
 }
 
 Result<FrameInfo> SqliteSpool::find(const wire::FrameId& id) {

@@ -227,14 +227,20 @@ double percentile(std::vector<double>& values, double fraction) {
 }
 
 // Samples in [first, limit) that are in no frame of the lane and in no gap record.
-uint64_t unaccounted_in(const reader::AxisCoverage& axis, wire::Lane lane, uint64_t first, uint64_t limit) {
-  IntervalSet accounted = axis.gaps;
-  for (const IntervalSet* spans : {&axis.lane(lane).delivered, &axis.lane(lane).lost})
-    for (const auto& span : spans->intervals()) accounted.insert(span.first, span.end);
-  uint64_t count = 0;
-  for (const auto& hole : accounted.missing(first, limit)) count += (hole.end - hole.first) / axis.decimation;
-  return count;
-}
+struct Unaccounted {
+  uint64_t samples = 0;
+  std::string where;  // for people
+  void add(const reader::AxisCoverage& axis, wire::Lane lane, uint64_t first, uint64_t limit) {
+    IntervalSet accounted = axis.gaps;
+    for (const IntervalSet* spans : {&axis.lane(lane).delivered, &axis.lane(lane).lost})
+      for (const auto& span : spans->intervals()) accounted.insert(span.first, span.end);
+    for (const auto& hole : accounted.missing(first, limit)) {
+      samples += (hole.end - hole.first) / axis.decimation;
+      where +=
+          " " + std::string(wire::to_string(lane)) + " [" + std::to_string(hole.first) + ", " + std::to_string(hole.end) + ")";
+    }
+  }
+};
 
 // What was measured then is known to the agent only.
 bool windows_were_lost(const reader::DeviceCoverage& coverage) {
@@ -275,17 +281,19 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
   if (!verdict.complete()) problem("the reader's verdict: not complete");
   const auto& wave = coverage.total(wire::Lane::wave);
   const auto& stat = coverage.total(wire::Lane::stat);
-  uint64_t unaccounted = 0, made = 0;
+  Unaccounted unaccounted;
+  uint64_t made = 0;
   Sums truth;
   for (const reader::AxisCoverage& axis : coverage.axes) {
     const uint64_t first = instruments ? axis.first : 0;
     const uint64_t limit = endless ? axis.end : account.truth->limit();
     made += (limit - first) / axis.decimation;
-    unaccounted += unaccounted_in(axis, wire::Lane::stat, first, limit);
-    if (wave.frames > 0) unaccounted += unaccounted_in(axis, wire::Lane::wave, first, limit);
+    unaccounted.add(axis, wire::Lane::stat, first, limit);
+    if (wave.frames > 0) unaccounted.add(axis, wire::Lane::wave, first, limit);
     add_sums_of_delivered(*account.truth, axis, truth);
   }
-  if (unaccounted != 0) problem(std::to_string(unaccounted) + " samples are in no frame and in no gap record");
+  if (unaccounted.samples != 0)
+    problem(std::to_string(unaccounted.samples) + " samples are in no frame and in no gap record:" + unaccounted.where);
   if (account.wave_samples_wrong != 0) problem(std::to_string(account.wave_samples_wrong) + " samples differ from the source");
   if (account.late_frames != 0) problem(std::to_string(account.late_frames) + " frames came out of order");
 
@@ -320,7 +328,7 @@ json report(DeviceAccount& account, const reader::DeviceCoverage& coverage, cons
               {"gap_records", account.gap_records},
               {"notes", account.notes},
               {"clock_corrections", account.clock_corrections},
-              {"unaccounted", unaccounted},
+              {"unaccounted", unaccounted.samples},
               {"merged_frames", merged_frames(coverage)},
               {"replaced_frames", coverage.replaced_frames},
               {"duplicate_frames", collector.duplicates(account.truth->id())},

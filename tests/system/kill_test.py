@@ -49,14 +49,13 @@ class Lives:
         return self.agent.start()
 
     def begin(self):
-        """The first life sees the devices' first samples: of what is measured before, nobody could know."""
+        """The first life sees the first samples of each device: of what is measured before, nobody could know."""
         self.start()
 
         def stored():
             self.agent.check()
-            status = status_of(self.spool)
-            return status and status["spool"]["queued_frames"] > 0
-        wait_for(stored, 30, "the first frames are stored")
+            return len({name.split()[0] for name in self.look() if " stat " in name}) == DEVICES
+        wait_for(stored, 30, "the first windows of each device are stored")
         self.agent.kill()
 
     def live(self, seconds):

@@ -79,11 +79,11 @@ class Run {
     std::vector<std::unique_ptr<app::DevicePipeline>> pipelines;
     pipelines.push_back(disk.pipeline());
     app::Writer::Listener listener;
-    listener.committed = [] {};
+    listener.committed = [this] { disk_bytes_max_ = std::max(disk_bytes_max_, writer_->status().usage.disk_bytes); };
     listener.event = [](const std::string&, const wire::Event&) {};
     listener.published = std::move(published);
-    writer_ = std::make_unique<app::Writer>(app::WriterSettings{10}, clock_, ring_, *disk.spool, std::move(pipelines),
-                                            std::move(listener));
+    writer_ = std::make_unique<app::Writer>(app::WriterSettings{10, budget_bytes}, clock_, ring_, *disk.spool,
+                                            std::move(pipelines), std::move(listener));
     thread_ = std::jthread([this](const std::stop_token& stop) { writer_->run(stop); });
   }
 
@@ -98,6 +98,7 @@ class Run {
   app::WriterStatus stop() {
     thread_.request_stop();
     thread_.join();
+    CHECK(disk_bytes_max_ <= budget_bytes);
     return writer_->status();
   }
 
@@ -124,6 +125,7 @@ class Run {
   SystemClock clock_;
   app::SampleRing ring_;
   std::unique_ptr<app::Writer> writer_;
+  uint64_t disk_bytes_max_ = 0;  // the thread's, until it has ended
   std::jthread thread_;
 };
 
