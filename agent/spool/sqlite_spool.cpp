@@ -19,6 +19,9 @@
 namespace joulespool::spool {
 namespace {
 
+// Frames that share a segment with frames that have left are moved so many bytes at a time: commits wait for it.
+constexpr uint64_t moved_bytes_max = 4ULL * 1024 * 1024;
+
 // The index of even the smallest log, and the database file.
 constexpr uint64_t index_bytes_min = 48ULL * 1024;
 
@@ -70,9 +73,10 @@ class SqliteSpool final : public SpoolWriter {
     uint64_t number = 0;
     uint64_t capacity_bytes = 0;        // of its log
     std::unique_ptr<Database> created;  // a new one; else the newest
+    bool alone = false;                 // nothing else will go into it
   };
-  Result<Target> target_for(uint64_t bytes);
-  Result<Target> create_target(uint64_t bytes);
+  Result<Target> target_for(const CommitWriter& writer);
+  Result<Target> create_target(uint64_t bytes, bool alone);
   Status check_place();
   Status store(const Commit& commit);
   Status store(const Commit& commit, CommitWriter& writer);
@@ -81,7 +85,7 @@ class SqliteSpool final : public SpoolWriter {
   void adopt(Target target, CommitWriter& writer);
   void remove_empty();
   void compact(uint64_t bytes_next);
-  bool move_together(uint64_t bytes);
+  bool choose_frames_to_move(CommitWriter& writer, uint64_t bytes);
   [[nodiscard]] uint64_t segments_bytes() const;
   [[nodiscard]] uint64_t unused_bytes() const;
   [[nodiscard]] uint64_t beside_bytes() const;
@@ -190,7 +194,7 @@ Status SqliteSpool::store(const Commit& commit) {
 }
 
 Status SqliteSpool::store(const Commit& commit, CommitWriter& writer) {
-  auto target = target_for(writer.log_bytes());
+  auto target = target_for(writer);
   if (!target) return target.error();
   Database& database = target->created != nullptr ? *target->created : *database_;
   Status stored = write(commit, writer, database, *target);
@@ -222,15 +226,18 @@ Status SqliteSpool::write(const Commit& commit, CommitWriter& writer, Database& 
   return transaction.commit();
 }
 
-// The newest segment if it has room for `bytes`, else a new one.
-Result<SqliteSpool::Target> SqliteSpool::target_for(uint64_t bytes) {
-  if (database_ != nullptr && (database_->log_frames() * log_frame_bytes + bytes <= capacity_bytes_))
-    return Target{state_.meta.segment, capacity_bytes_, nullptr};
-  return create_target(bytes);
+// The newest segment if it has room, else a new one. Frames that are moved together are older than those to come and will leave
+// at other times: they have one for themselves.
+Result<SqliteSpool::Target> SqliteSpool::target_for(const CommitWriter& writer) {
+  const uint64_t bytes = writer.log_bytes();
+  const bool alone = writer.moved_bytes() > 0 || bytes > sizes_.segment_bytes;
+  if (!alone && database_ != nullptr && database_->log_frames() * log_frame_bytes + bytes <= capacity_bytes_)
+    return Target{state_.meta.segment, capacity_bytes_, nullptr, false};
+  return create_target(bytes, alone);
 }
 
-Result<SqliteSpool::Target> SqliteSpool::create_target(uint64_t bytes) {
-  Target target{++newest_, std::max(sizes_.segment_bytes, bytes), nullptr};
+Result<SqliteSpool::Target> SqliteSpool::create_target(uint64_t bytes, bool alone) {
+  Target target{++newest_, alone ? bytes : sizes_.segment_bytes, nullptr, alone};
   Status made = allocate_log(options_.directory, target.number, target.capacity_bytes);
   if (!made && made.error().code == Errc::full) {
     // Better a small one than none: most of what there is, so that a few more commits go into it.
@@ -270,7 +277,7 @@ void SqliteSpool::adopt(Target target, CommitWriter& writer) {
     database_ = std::move(target.created);
     capacity_bytes_ = target.capacity_bytes;
     segments_.set_newest(target.number, database_.get());
-    if (capacity_bytes_ > sizes_.segment_bytes) {  // made for this one commit, by what it could have taken at most
+    if (target.alone) {
       capacity_bytes_ = log_frames_ * log_frame_bytes;
       trim_log(options_.directory, target.number);
     }
@@ -329,40 +336,44 @@ uint64_t SqliteSpool::other_bytes() const {
 // Frames that share segments with frames that have left are moved together until the budget has room for a segment of
 // `bytes_next` or the usual size. Nothing is lost if this fails.
 void SqliteSpool::compact(uint64_t bytes_next) {
-  for (uint64_t before = UINT64_MAX;;) {
-    const uint64_t now = segments_bytes();
-    const uint64_t wanted = now + beside_bytes() + std::max(sizes_.segment_bytes, bytes_next);
-    const uint64_t used = now - std::min(now, unused_bytes());
-    if (wanted <= options_.budget_bytes || used >= before || !move_together(wanted - options_.budget_bytes)) return;
-    before = used;
+  for (uint64_t moved_bytes = 0; moved_bytes < options_.budget_bytes / 4;) {
+    const uint64_t wanted = segments_bytes() + beside_bytes() + std::max(sizes_.segment_bytes, bytes_next);
+    if (wanted <= options_.budget_bytes) return;
+    CommitWriter writer(state_, segments_);
+    if (!choose_frames_to_move(writer, wanted - options_.budget_bytes) || !store({}, writer)) return;
+    moved_bytes += writer.moved_bytes();
   }
 }
 
-// False: there is nothing to move, or it failed.
-bool SqliteSpool::move_together(uint64_t bytes) {
-  CommitWriter writer(state_, segments_);
+// Of the segments where little is needed, for the least wear. False: there are none, or they cannot be read now.
+bool SqliteSpool::choose_frames_to_move(CommitWriter& writer, uint64_t bytes) {
   if (!writer.prepare({}, quarantine_)) return false;
   const auto used = writer.amounts();
-  std::multimap<uint64_t, uint64_t, std::greater<>> unneeded;  // bytes, segment
+  struct Candidate {
+    uint64_t number = 0, needed_bytes = 0, disk_bytes = 0;
+  };
+  std::vector<Candidate> candidates;
   for (const auto& [number, disk_bytes] : disk_bytes_) {
     const auto amount = used.find(number);
     if (amount == used.end() || unmovable_.contains(number)) continue;
     const uint64_t needed = disk_bytes_for(amount->second);
-    if (disk_bytes > needed + sizes_.segment_bytes / 16) unneeded.emplace(disk_bytes - needed, number);  // less is not worth it
+    const bool gains = disk_bytes > needed + needed / 16 + snapshot_bytes(state_);
+    if (gains) candidates.push_back({number, needed, disk_bytes});
   }
-  // They are there twice until they are stored: not more than a segment, but a whole one.
+  std::sort(candidates.begin(), candidates.end(),
+            [](const auto& a, const auto& b) { return a.needed_bytes * b.disk_bytes < b.needed_bytes * a.disk_bytes; });
+  const uint64_t moved_max = std::min(moved_bytes_max, sizes_.segment_bytes);
   uint64_t freed_bytes = 0;
-  for (const auto& [unused, number] : unneeded) {
-    const uint64_t segment_bytes = used.at(number).bytes;
-    if (freed_bytes >= bytes || (freed_bytes > 0 && writer.moved_bytes() + segment_bytes > sizes_.segment_bytes)) break;
-    if (!writer.prepare_move(number, segment_bytes)) return false;
+  for (const Candidate& segment : candidates) {
+    if (writer.moved_bytes() >= moved_max || (freed_bytes >= bytes && segment.needed_bytes * 2 > segment.disk_bytes)) break;
+    if (!writer.prepare_move(segment.number, moved_max - writer.moved_bytes())) return false;
     if (writer.found_unreadable()) {
-      unmovable_.insert(number);
+      unmovable_.insert(segment.number);
       break;
     }
-    freed_bytes += disk_bytes_[number];
+    freed_bytes += segment.disk_bytes - segment.needed_bytes;
   }
-  return writer.moved_bytes() > 0 && store({}, writer).ok();
+  return writer.moved_bytes() > 0;
 }
 
 Result<FrameInfo> SqliteSpool::find(const wire::FrameId& id) {
