@@ -44,6 +44,7 @@ spool::SpoolOptions spool_options(const config::Settings& settings) {
   options.directory = settings.spool.directory;
   options.host = settings.host;
   options.budget_bytes = settings.spool.budget_bytes;
+  options.segment_bytes = settings.spool.segment_bytes;
   options.stat = lane(settings.spool.stat);
   options.wave = lane(settings.spool.wave);
   return options;

@@ -39,6 +39,12 @@ OptionTable make_table() {
           "capacity times 3000 for MLC, 1000 for TLC): spool stat tells from it how long the card will last. 0: not known."),
       integer("spool.commit-window-ms", "ms", 250, 10, 10000,
               "How often frames are written to disk: what a power cut can take at most."),
+      integer("spool.segment-bytes", "bytes", 0, 0, 64 * mebi,
+              "Size of a segment, a file of the spool that is written once and removed whole. The spool opens by reading one, so "
+              "on a card "
+              "smaller is faster; larger ones are fewer files, each with a copy of what the spool holds. 0: 1/32 of the budget, "
+              "256 KiB to 16 "
+              "MiB."),
       integer("spool.check-interval-h", "h", 24, 0, 8760,
               "How often every frame in the spool is read and checked, slowly and in the background; damaged ones are set aside "
               "with a gap record. 0: never."),

@@ -150,6 +150,7 @@ Settings to_settings(const Options& options) {
   settings.spool.directory = options.text("spool.directory");
   settings.spool.budget_bytes = static_cast<uint64_t>(options.integer("spool.budget-bytes"));
   settings.spool.card_endurance_bytes = static_cast<uint64_t>(options.integer("spool.card-endurance-bytes"));
+  settings.spool.segment_bytes = static_cast<uint64_t>(options.integer("spool.segment-bytes"));
   settings.spool.commit_window_ms = options.integer("spool.commit-window-ms");
   settings.spool.check_interval_h = options.integer("spool.check-interval-h");
   settings.spool.check_bytes_per_s = static_cast<uint64_t>(options.integer("spool.check-bytes-per-s"));
@@ -192,6 +193,15 @@ Status check_shares(const Settings& settings, const Options& options) {
 }
 
 // A budget must leave room for a frame with each commit: for header, labels and one window.
+Status check_segment_bytes(const Settings& settings, const std::string& origin) {
+  constexpr uint64_t least = 256ULL * 1024, part = 16;
+  const uint64_t bytes = settings.spool.segment_bytes, most = settings.spool.budget_bytes / part;
+  if (bytes == 0 || (bytes >= least && bytes <= most)) return {};
+  return Error{Errc::usage, origin + ": spool.segment-bytes = " + std::to_string(bytes) + ": must be 0 or " +
+                                std::to_string(least) + " to " + std::to_string(most) + ", 1/" + std::to_string(part) +
+                                " of spool.budget-bytes"};
+}
+
 Status check_wave_budget(const Settings& settings, const std::string& origin) {
   if (settings.wave_budget_bytes_per_s == 0) return {};
   uint64_t frame_bytes = 640;
@@ -271,6 +281,7 @@ Result<LoadedSettings> load_settings(const SettingsSources& given) {
     loaded.settings = to_settings(loaded.options);
     if (const Status status = check_wave_budget(loaded.settings, loaded.options.at("wave.budget-bytes-per-s").origin); !status)
       problems.add(status.error().message);
+    problems.add(check_segment_bytes(loaded.settings, loaded.options.at("spool.segment-bytes").origin));
     problems.add(check_shares(loaded.settings, loaded.options));
     loaded.settings.devices = std::move(devices);
   }

@@ -48,6 +48,7 @@ struct Settings {
   struct {
     std::string directory;
     uint64_t budget_bytes = 0;
+    uint64_t segment_bytes = 0;         // 0: by the budget
     uint64_t card_endurance_bytes = 0;  // 0: not known
     int64_t commit_window_ms = 0;
     int64_t check_interval_h = 0;  // 0: never

@@ -15,10 +15,12 @@ auto rank(const FrameInfo& frame) { return std::tuple(frame.state == FrameState:
 
 }  // namespace
 
-SpoolSizes sizes_for(uint64_t budget_bytes) {
+SpoolSizes sizes_for(const SpoolOptions& options) {
   constexpr uint64_t kib = 1024, mib = 1024 * kib;
+  const uint64_t budget_bytes = options.budget_bytes;
   SpoolSizes sizes;
   sizes.segment_bytes = std::clamp<uint64_t>(budget_bytes / 32, 256 * kib, 16 * mib);
+  if (options.segment_bytes > 0) sizes.segment_bytes = options.segment_bytes;
   sizes.reserve_bytes = std::clamp<uint64_t>(budget_bytes / 16, 256 * kib, 4 * mib);
   sizes.quarantine_bytes = std::clamp<uint64_t>(budget_bytes / 16, 256 * kib, 64 * mib);
   sizes.slack_bytes = budget_bytes / 8;

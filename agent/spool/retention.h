@@ -20,7 +20,7 @@ struct SpoolSizes {
   // this size fits before others have left for it.
   uint64_t slack_bytes = 0;
 };
-SpoolSizes sizes_for(uint64_t budget_bytes);
+SpoolSizes sizes_for(const SpoolOptions& options);
 
 // Disk space that frames take when they lie close together: rows and half-filled pages come on top of their bytes.
 uint64_t disk_bytes_for(const Amount& frames);

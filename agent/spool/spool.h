@@ -166,7 +166,8 @@ struct SpoolOptions {
   std::string host;                               // written into a new spool; an existing one must have the same
   uint64_t budget_bytes = 1024ULL * 1024 * 1024;  // for everything in the directory
   LaneRetention stat = {}, wave = {};
-  std::string boot = {};  // which boot of the machine this is; empty: the kernel is asked
+  uint64_t segment_bytes = 0;  // of a segment's log; 0: by the budget
+  std::string boot = {};       // which boot of the machine this is; empty: the kernel is asked
 };
 
 }  // namespace joulespool::spool

@@ -23,7 +23,7 @@ class RoomPlanner {
       : state_(state),
         segments_(segments),
         options_(options),
-        sizes_(sizes_for(options.budget_bytes)),
+        sizes_(sizes_for(options)),
         request_(request),
         other_bytes_(other_bytes) {}
 

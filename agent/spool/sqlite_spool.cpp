@@ -41,7 +41,7 @@ class SqliteSpool final : public SpoolWriter {
   SqliteSpool(const SpoolOptions& options, DirectoryLock lock)
       : options_(options),
         lock_(std::move(lock)),
-        sizes_(sizes_for(options.budget_bytes)),
+        sizes_(sizes_for(options)),
         reserve_(options.directory, sizes_.reserve_bytes),
         quarantine_(quarantine_path(options.directory), quarantine_limits(sizes_)),
         segments_(options.directory) {

@@ -298,6 +298,16 @@ TEST_CASE("settings: a budget for waveforms must leave room for a frame with eac
             .find("at least 3004") != std::string::npos);
 }
 
+TEST_CASE("settings: a segment is small beside the budget") {
+  CHECK(load_settings(sources({}))->settings.spool.segment_bytes == 0);
+  CHECK(load_settings(sources({{"spool.segment-bytes", "8MiB"}}))->settings.spool.segment_bytes == 8 << 20);
+  CHECK(load_settings(sources({{"spool.segment-bytes", "1MiB"}, {"spool.budget-bytes", "16MiB"}})).ok());
+  CHECK(problems(sources({{"spool.segment-bytes", "2MiB"}, {"spool.budget-bytes", "16MiB"}})) ==
+        "flag --spool.segment-bytes: spool.segment-bytes = 2097152: must be 0 or 262144 to 1048576, 1/16 of spool.budget-bytes");
+  CHECK(problems(sources({{"spool.segment-bytes", "262143"}})).find("must be 0 or 262144") != std::string::npos);
+  CHECK(problems(sources({{"spool.segment-bytes", "65MiB"}})).find("must be 0..67108864") != std::string::npos);
+}
+
 TEST_CASE("settings: what a device cannot be is told with where it was given") {
   CHECK(device_problem("source=joulescope,serial=1") ==
         "flag --device: serial is for source simulated or replay, but source is joulescope: say devices = [\"js220-001122\"]");

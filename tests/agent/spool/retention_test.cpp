@@ -48,12 +48,16 @@ TEST_CASE("retention: small frames need more than their bytes") {
 
 TEST_CASE("retention: sizes follow the budget within bounds") {
   for (const uint64_t budget : {uint64_t{1} << 20, uint64_t{16} << 20, uint64_t{1} << 30, uint64_t{1} << 40}) {
-    const auto sizes = spool::sizes_for(budget);
+    spool::SpoolOptions options;
+    options.budget_bytes = budget;
+    const auto sizes = spool::sizes_for(options);
     CHECK(sizes.reserve_bytes >= 256 * 1024);
     CHECK(sizes.reserve_bytes <= 4 * 1024 * 1024);
     CHECK(sizes.segment_bytes >= 256 * 1024);
-    CHECK(sizes.segment_bytes <= 32 * 1024 * 1024);
+    CHECK(sizes.segment_bytes <= 16 * 1024 * 1024);
     if (budget >= 16 << 20) CHECK(32 * sizes.segment_bytes <= budget);
+    options.segment_bytes = 300'000;
+    CHECK(spool::sizes_for(options).segment_bytes == 300'000);
   }
 }
 
