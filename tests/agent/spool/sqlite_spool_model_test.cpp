@@ -316,35 +316,3 @@ TEST_CASE("spool: random appends, acks, drops, merges, crashes and starts leave 
                     std::to_string(spool.merged) + " merged; seed " + std::to_string(seed);
   test::report(survived);
 }
-
-TEST_CASE("spool: with room made before each commit it stays within its budget, log and reserve included") {
-  struct Case {
-    uint64_t budget;
-    size_t size;
-  };
-  for (const Case one : {Case{16ULL << 20, 120'000}, Case{12ULL << 20, 1500}, Case{24ULL << 20, 9000}}) {
-    const uint64_t budget = one.budget;
-    const size_t size = one.size;
-    CAPTURE(budget);
-    const test::TemporaryDirectory directory(test::Storage::memory);
-    auto writer = spool::open_spool_writer({directory.path(), test::test_host, budget});
-    REQUIRE(writer.ok());
-    const FrameSequence wave{"js220-001122", (*writer)->epoch(), Lane::wave};
-    const size_t count = 400'000 / size + 1;
-    uint64_t most = 0;
-    size_t dropped = 0;
-    for (uint64_t written = 0; written < 3 * budget; written += count * size) {
-      auto commit = test::commit_of(wave, (*writer)->next_seq(wave), count, size, FrameState::kept);
-      const auto plan = (*writer)->make_room({.bytes = count * size});
-      for (const auto& victim : plan->drop) commit.dropped.push_back(victim.id);
-      dropped += commit.dropped.size();
-      REQUIRE((*writer)->commit(commit).ok());
-      most = std::max(most, (*writer)->usage()->disk_bytes);
-    }
-    CHECK(dropped > 0);
-    CHECK(most <= budget);
-    CHECK(most > budget / 2);
-    MESSAGE("budget " << budget << ", frames of " << size << ": at most " << most << " on disk, "
-                      << (*writer)->usage()->payload_bytes << " of frames");
-  }
-}
