@@ -1,20 +1,15 @@
 #include "agent/spool/segment_log.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "agent/spool/disk_files.h"
+#include "agent/spool/sector_reader.h"
 #include "agent/spool/sqlite_db.h"
 
 namespace joulespool::spool {
@@ -71,18 +66,6 @@ struct LogPage {
   [[nodiscard]] const std::byte* content() const { return bytes + page_header_bytes; }
 };
 
-Result<size_t> read_fully(const Descriptor& file, const std::string& path, std::byte* to, size_t size) {
-  size_t done = 0;
-  while (done < size) {
-    const auto got = ::read(file.number(), to + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error(path, errno);
-    if (got == 0) break;
-    done += static_cast<size_t>(got);
-  }
-  return done;
-}
-
 // What all pages of a log have in common.
 struct LogKey {
   std::array<std::byte, 8> salts{};
@@ -97,11 +80,10 @@ bool has_salts(const std::byte* page, const LogKey& key) {
 
 // Reads the log in portions of whole pages from its first one on, and calls each(view) until that says false.
 template <class Each>
-Status for_each_portion(const Descriptor& file, const std::string& path, const Each& each) {
-  if (::lseek(file.number(), log_header_bytes, SEEK_SET) < 0) return system_error(path, errno);
+Status for_each_portion(SectorReader& file, const Each& each) {
   std::vector<std::byte> buffer(pages_at_once * log_frame_bytes);
-  for (;;) {
-    auto got = read_fully(file, path, buffer.data(), buffer.size());
+  for (uint64_t offset = log_header_bytes;; offset += buffer.size()) {
+    auto got = file.read(offset, buffer.data(), buffer.size());
     if (!got) return got.error();
     if (!each(wire::ByteView(buffer.data(), *got / log_frame_bytes * log_frame_bytes))) return {};
     if (*got < buffer.size()) return {};
@@ -119,9 +101,9 @@ bool follows(const std::byte* first, const std::byte* second, bool big) {
 
 // The first bytes of the log are damaged: its pages say the same. A log is begun once and never again, so that the salts of most
 // of its pages are its own (Boyer and Moore's vote), and the first two neighbours that match tell the order of bytes.
-Status vote(const Descriptor& file, const std::string& path, LogKey& key) {
+Status vote(SectorReader& file, LogKey& key) {
   int64_t votes = 0;
-  const Status counted = for_each_portion(file, path, [&](wire::ByteView pages) {
+  const Status counted = for_each_portion(file, [&](wire::ByteView pages) {
     for (size_t at = 0; at < pages.size(); at += log_frame_bytes) {
       const std::byte* const page = pages.data() + at;
       if (big_endian(page) == 0) continue;  // no page has the number 0
@@ -131,7 +113,7 @@ Status vote(const Descriptor& file, const std::string& path, LogKey& key) {
     return true;
   });
   if (!counted) return counted;
-  return for_each_portion(file, path, [&](wire::ByteView pages) {
+  return for_each_portion(file, [&](wire::ByteView pages) {
     for (size_t at = log_frame_bytes; at < pages.size(); at += log_frame_bytes) {
       const std::byte* const second = pages.data() + at;
       const std::byte* const first = second - log_frame_bytes;
@@ -147,9 +129,9 @@ Status vote(const Descriptor& file, const std::string& path, LogKey& key) {
 }
 
 // nullopt: nothing was written.
-Result<std::optional<LogKey>> read_key(const Descriptor& file, const std::string& path) {
+Result<std::optional<LogKey>> read_key(SectorReader& file) {
   std::array<std::byte, log_header_bytes> header{};
-  auto got = read_fully(file, path, header.data(), header.size());
+  auto got = file.read(0, header.data(), header.size());
   if (!got) return got.error();
   if (*got < header.size()) return std::optional<LogKey>{};
   LogKey key;
@@ -159,23 +141,21 @@ Result<std::optional<LogKey>> read_key(const Descriptor& file, const std::string
   Checksum sum(key.big_endian);
   sum.add(header.data(), 24);
   key.sound = (big_endian(header.data()) & ~1U) == log_magic && sum.is(header.data() + 24);
-  if (!key.sound) JOULESPOOL_TRY(vote(file, path, key), path);
+  if (!key.sound) JOULESPOOL_TRY(vote(file, key), "look for the log's key");
   return std::optional(key);
 }
 
 // Calls each(LogPage) for the pages that belong to the log, in order, until it says false; places where there is none (zeros,
 // say) have no bytes.
 template <class Each>
-Status for_each_page(const std::string& database, const Each& each) {
-  const std::string path = database + "-wal";
-  const Descriptor file(path, O_RDONLY);
-  if (file.number() < 0) return errno == ENOENT ? Status{} : Status{system_error(path, errno)};
-  auto key = read_key(file, path);
+Status for_each_page(SectorReader& file, const Each& each) {
+  if (!file.opened()) return file.opened().error().code == Errc::not_found ? Status{} : file.opened();
+  auto key = read_key(file);
   if (!key) return key.error();
   if (!*key) return {};
   bool chained = (*key)->sound;
   std::array<std::byte, 8> before = (*key)->checksum;
-  return for_each_portion(file, path, [&](wire::ByteView pages) {
+  return for_each_portion(file, [&](wire::ByteView pages) {
     for (size_t at = 0; at < pages.size(); at += log_frame_bytes) {
       LogPage page{pages.data() + at};
       if (has_salts(page.bytes, **key)) {
@@ -283,29 +263,37 @@ class Rebuilder {
   bool goes_on_ = true;  // the pages without an end belong to what is before them
 };
 
+// Its first page is in the log, too.
 Result<wire::Bytes> read_file(const std::string& path) {
-  const Descriptor file(path, O_RDONLY);
-  struct stat info {};
-  if (file.number() < 0 && errno == ENOENT) return Error{Errc::not_found, path + ": " + std::strerror(errno)};
-  if (file.number() < 0 || ::fstat(file.number(), &info) != 0) return system_error(path, errno);
-  wire::Bytes bytes(static_cast<size_t>(info.st_size));
-  auto got = read_fully(file, path, bytes.data(), bytes.size());
-  if (!got) return got.error();
+  SectorReader file(path);
+  if (!file.opened()) return file.opened().error();
+  wire::Bytes bytes(static_cast<size_t>(file.size()));
+  auto got = file.read(0, bytes.data(), bytes.size());
+  if (!got) return wire::Bytes{};
   bytes.resize(*got / page_bytes * page_bytes);
   return bytes;
+}
+
+bool can_be_read(const std::string& path) {
+  SectorReader file(path);
+  std::array<std::byte, page_bytes> page{};
+  return file.opened() && file.read(0, page.data(), page.size()) && !file.lost_something();
 }
 
 }  // namespace
 
 Result<LogSummary> summarize_log(const std::string& database) {
   LogSummary summary;
-  const Status read = for_each_page(database, [&summary](const LogPage& page) {
+  SectorReader log(database + "-wal");
+  const Status read = for_each_page(log, [&summary](const LogPage& page) {
     if (page.bytes == nullptr || page.end() == 0) return true;
     ++summary.transactions;
     summary.whole = summary.whole && page.chained;
     return true;
   });
   if (!read) return read.error();
+  const bool unreadable = log.lost_something() || (summary.transactions > 0 && !can_be_read(database));
+  summary.whole = summary.whole && !unreadable;
   return summary;
 }
 
@@ -313,7 +301,8 @@ Result<RebuiltDatabase> rebuild_from_log(const std::string& database, LastTransa
   auto bytes = read_file(database);
   if (!bytes) return bytes.error();
   Rebuilder rebuilder(std::move(*bytes), last, observer);
-  const Status read = for_each_page(database, [&rebuilder](const LogPage& page) {
+  SectorReader log(database + "-wal");
+  const Status read = for_each_page(log, [&rebuilder](const LogPage& page) {
     rebuilder.add(page);
     return true;
   });

@@ -15,8 +15,8 @@ namespace joulespool::spool {
 // What a log holds, by its pages' own headers; what its first 32 bytes say is not needed.
 struct LogSummary {
   // False: behind the place where recovery ends there is a page that ends a transaction, so something that was committed is
-  // damaged (or, after a power cut only, a transaction that was not confirmed reached the medium in part). True also without a
-  // log.
+  // damaged (or, after a power cut only, a transaction that was not confirmed reached the medium in part); or the medium no
+  // longer gives some of it. True also without a log.
   bool whole = true;
   uint64_t transactions = 0;  // pages that end one, damaged or not
 };

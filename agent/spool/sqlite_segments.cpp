@@ -174,6 +174,12 @@ Result<StoredFrame> SegmentSet::frame_of(const FrameRow& row, const Views& views
   return found;
 }
 
+// A segment that could not be read is opened again the next time: what the medium has lost of it shows then.
+Status SegmentSet::failed(uint64_t segment, const Error& error) {
+  if (error.code == Errc::unreachable) forget(segment);
+  return error;
+}
+
 // Calls each(row, views, segment) -> Status for the frames asked for, in order.
 template <class Each>
 Status SegmentSet::walk(const wire::FrameSequence& sequence, const Stream& stream, uint64_t seq, std::optional<FrameState> state,
@@ -190,14 +196,15 @@ Status SegmentSet::walk(const wire::FrameSequence& sequence, const Stream& strea
       const uint64_t count = std::min<uint64_t>({limits.frames_max - frames, rows_at_once, extent.seq_last - from + 1});
       const uint64_t last = from + count - 1;
       auto found = rows(sequence, stream.id, extent.segment, {from, last});
-      if (!found) return found.error();
+      if (!found) return failed(extent.segment, found.error());
       auto views = open(extent.segment);
       if (!views) return views.error();
       if (views->size() > 1) std::erase_if(*found, [&](const FrameRow& row) { return !is_possible(row.info, extent); });
       for (const FrameRow& row : with_missing(std::move(*found), sequence, stream.id, from, last, at->first, extent)) {
         bytes += row.info.size_bytes;
         if (frames > 0 && bytes > limits.bytes_max) return {};
-        JOULESPOOL_TRY(each(row, *views, extent.segment), "read");
+        const Status taken = each(row, *views, extent.segment);
+        if (!taken) return failed(extent.segment, taken.error());
         ++frames;
       }
       from = last + 1;

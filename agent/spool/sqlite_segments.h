@@ -62,6 +62,7 @@ class SegmentSet {
   static Result<std::vector<FrameRow>> rows_one_by_one(Database& database, const wire::FrameSequence& sequence, int64_t stream,
                                                        const FrameQuery& query);
   static Result<StoredFrame> frame_of(const FrameRow& row, const Views& views, uint64_t segment);
+  Status failed(uint64_t segment, const Error& error);
   template <class Each>
   Status walk(const wire::FrameSequence& sequence, const Stream& stream, uint64_t seq, std::optional<FrameState> state,
               const ReadLimits& limits, const Each& each);

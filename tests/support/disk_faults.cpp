@@ -5,13 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string_view>
 
 namespace joulespool::test {
@@ -42,6 +43,10 @@ struct Plan {
   int64_t bad = 0;
 };
 
+struct Range {
+  uint64_t first = 0, end = 0;
+};
+
 class Faults {
  public:
   // Never destroyed: files are closed until the very end of the process.
@@ -51,7 +56,10 @@ class Faults {
   }
   void set(Plan plan) {
     const std::lock_guard lock(mutex_);
-    if (folder_ != plan.folder) descriptors_.clear();
+    if (folder_ != plan.folder) {
+      descriptors_.clear();
+      lost_.clear();
+    }
     folder_ = plan.folder;
     plan_ = std::move(plan);
     failed_ = 0;
@@ -64,6 +72,10 @@ class Faults {
     const std::lock_guard lock(mutex_);
     return failed_;
   }
+  void lose(const std::string& path, Range range) {
+    const std::lock_guard lock(mutex_);
+    lost_.emplace(path, range);
+  }
 
   // Sets errno if the call at hand fails.
   bool fails(const char* path, Call call) { return path != nullptr && is_below(path) && fails(call); }
@@ -74,11 +86,24 @@ class Faults {
     }
     return fails(call);
   }
+  bool fails_to_read(int descriptor, uint64_t first, uint64_t end) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto file = descriptors_.find(descriptor);
+      if (file == descriptors_.end()) return false;
+      const auto [from, to] = lost_.equal_range(file->second);
+      if (std::any_of(from, to, [&](const auto& lost) { return lost.second.first < end && first < lost.second.end; })) {
+        errno = EIO;
+        return true;
+      }
+    }
+    return fails(Call::read);
+  }
   void opened(int descriptor, const char* path) {
     if (descriptor < 0 || path == nullptr) return;
     const bool ours = is_below(path);
     const std::lock_guard lock(mutex_);
-    if (ours) descriptors_.insert(descriptor);
+    if (ours) descriptors_.insert_or_assign(descriptor, path);
     else descriptors_.erase(descriptor);
   }
   void closed(int descriptor) {
@@ -129,7 +154,8 @@ class Faults {
   std::string folder_;
   std::optional<Plan> plan_;
   int64_t failed_ = 0;
-  std::set<int> descriptors_;
+  std::map<int, std::string> descriptors_;  // with their paths
+  std::multimap<std::string, Range> lost_;
 };
 
 Call call_of_open(const char* path, int flags) {
@@ -155,6 +181,7 @@ void DiskFaults::fail(const std::string& folder, Sick sick, int64_t good, int64_
   Faults::the().set({folder, sick, good, bad});
 }
 void DiskFaults::heal() { Faults::the().heal(); }
+void DiskFaults::lose(const std::string& path, uint64_t first, uint64_t end) { Faults::the().lose(path, {first, end}); }
 int64_t DiskFaults::failed() { return Faults::the().failed(); }
 
 }  // namespace joulespool::test
@@ -172,6 +199,13 @@ using joulespool::test::open_one;
     static const auto real = next<result(*) parameters>(#name);           \
     if (Faults::the().fails(first, kind)) return static_cast<result>(-1); \
     return real(__VA_ARGS__);                                             \
+  }
+// The same for those that read at a place.
+#define DISK_FAULTS_READ(name, offset)                                                                              \
+  ssize_t name(int first, void* bytes, size_t size, offset at) {                                                    \
+    static const auto real = next<ssize_t (*)(int, void*, size_t, offset)>(#name);                                  \
+    if (Faults::the().fails_to_read(first, static_cast<uint64_t>(at), static_cast<uint64_t>(at) + size)) return -1; \
+    return real(first, bytes, size, at);                                                                            \
   }
 // The same for those that give the error number back.
 #define DISK_FAULTS_NUMBER(name, kind, parameters, ...)      \
@@ -212,8 +246,8 @@ DISK_FAULTS_CALL(ssize_t, pwrite, Call::allocate, (int first, const void* bytes,
 DISK_FAULTS_CALL(ssize_t, pwrite64, Call::allocate, (int first, const void* bytes, size_t size, off64_t at), first, bytes, size,
                  at)
 DISK_FAULTS_CALL(ssize_t, read, Call::read, (int first, void* bytes, size_t size), first, bytes, size)
-DISK_FAULTS_CALL(ssize_t, pread, Call::read, (int first, void* bytes, size_t size, off_t at), first, bytes, size, at)
-DISK_FAULTS_CALL(ssize_t, pread64, Call::read, (int first, void* bytes, size_t size, off64_t at), first, bytes, size, at)
+DISK_FAULTS_READ(pread, off_t)
+DISK_FAULTS_READ(pread64, off64_t)
 DISK_FAULTS_CALL(int, fallocate, Call::allocate, (int first, int mode, off_t at, off_t size), first, mode, at, size)
 DISK_FAULTS_CALL(int, fallocate64, Call::allocate, (int first, int mode, off64_t at, off64_t size), first, mode, at, size)
 DISK_FAULTS_NUMBER(posix_fallocate, Call::allocate, (int first, off_t at, off_t size), first, at, size)

@@ -21,6 +21,8 @@ class DiskFaults {
   // more, `bad` of them fail, then all is well again.
   static void fail(const std::string& folder, Sick sick, int64_t good, int64_t bad);
   static void heal();
+  // Reads of these bytes of a file below the folder fail for ever, writes do not. heal() leaves it so; another folder does not.
+  static void lose(const std::string& path, uint64_t first, uint64_t end);
   // Calls that have failed since fail().
   static int64_t failed();
 };
