@@ -79,9 +79,12 @@ Status allocate_log(const std::string& directory, uint64_t number, uint64_t byte
 }
 
 void trim_log(const std::string& directory, uint64_t number) {
-  const Descriptor log(segment_path(directory, number) + "-wal", O_WRONLY);
+  constexpr off_t worth_it_bytes = 64 * 1024;
+  const std::string path = segment_path(directory, number) + "-wal";
   struct stat info {};
-  if (log.number() < 0 || ::fstat(log.number(), &info) != 0) return;
+  if (::stat(path.c_str(), &info) != 0 || info.st_blocks * 512 < info.st_size + worth_it_bytes) return;
+  const Descriptor log(path, O_WRONLY);
+  if (log.number() < 0) return;
   // Some file systems let go of blocks behind the end only when the end moves.
   if (::ftruncate(log.number(), info.st_size + 1) == 0) static_cast<void>(!::ftruncate(log.number(), info.st_size));
 }

@@ -190,10 +190,24 @@ Result<int64_t> Database::integer(std::string_view sql) {
   return *row ? query.integer(0) : int64_t{0};
 }
 
-Status Database::allocate_log_index(uint64_t log_frames) {
+Result<sqlite3_file*> Database::file() {
   sqlite3_file* file = nullptr;
   const int found = sqlite3_file_control(connection_, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-  if (found != SQLITE_OK || file == nullptr) return sqlite_error(connection_, found, file_name(connection_) + "-shm");
+  if (found != SQLITE_OK || file == nullptr) return sqlite_error(connection_, found, file_name(connection_));
+  return file;
+}
+
+Status Database::sync() {
+  auto database = file();
+  if (!database) return database.error();
+  const int code = (*database)->pMethods->xSync(*database, SQLITE_SYNC_NORMAL);
+  return code == SQLITE_OK ? Status{} : sqlite_error(nullptr, code, file_name(connection_) + " cannot be flushed");
+}
+
+Status Database::allocate_log_index(uint64_t log_frames) {
+  auto database = file();
+  if (!database) return database.error();
+  sqlite3_file* const file = *database;
   for (int region = 0; static_cast<uint64_t>(region) * index_region_frames_min < log_frames; ++region) {
     void volatile* memory = nullptr;
     const int code = file->pMethods->xShmMap(file, region, index_region_bytes, 1, &memory);

@@ -10,12 +10,13 @@
 #include "agent/wire/types.h"
 
 struct sqlite3;
+struct sqlite3_file;
 struct sqlite3_stmt;
 
 namespace joulespool::spool {
 
-// Every commit writes some seven pages beside those of its frames, and a frame leaves half a page empty: with 2 KiB a frame of 20 KiB
-// costs 6 % more than its bytes and the default commit 35 %, with 4 KiB 8 % and 56 % (docs/spool.md).
+// Every commit writes some seven pages beside those of its frames, and a frame leaves half a page empty: with 2 KiB a frame of 20
+// KiB costs 6 % more than its bytes and the default commit 35 %, with 4 KiB 8 % and 56 % (docs/spool.md).
 constexpr uint64_t page_bytes = 2048;
 // The write-ahead log has this much beside each page.
 constexpr uint64_t log_frame_bytes = page_bytes + 24;
@@ -97,6 +98,8 @@ class Database {
   // The first column of the first row; 0 if there is none.
   Result<int64_t> integer(std::string_view sql);
 
+  // Makes the file durable: where that is not left to a transaction. Errors: full, unreachable.
+  Status sync();
   // Allocates the index of a log of that many frames. It is mapped memory: on a full disk, touching a page of it that is not
   // allocated would kill the process (SIGBUS). Errors: full.
   Status allocate_log_index(uint64_t log_frames);
@@ -105,6 +108,7 @@ class Database {
 
  private:
   Database() = default;
+  Result<sqlite3_file*> file();
   sqlite3* connection_ = nullptr;
   uint64_t log_frames_ = 0;
 };

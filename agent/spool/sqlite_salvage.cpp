@@ -60,7 +60,7 @@ class NewSpool {
 
   Status begin_segment() {
     ++state_.meta.segment;
-    auto created = create_segment(segment_path(directory_, state_.meta.segment));
+    auto created = create_segment(segment_path(directory_, state_.meta.segment), 0);
     if (!created) return created.error();
     database_ = std::move(*created);
     transaction_.emplace(*database_);

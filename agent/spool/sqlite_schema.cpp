@@ -7,7 +7,6 @@
 #include <cstring>
 #include <utility>
 
-#include "agent/spool/disk_files.h"
 #include "agent/spool/schema_sql.h"
 #include "agent/spool/segment_rows.h"
 #include "agent/spool/sqlite_versions.h"
@@ -51,12 +50,13 @@ Result<std::unique_ptr<Database>> roll_back(Database& database, wire::ByteView i
 }
 
 // page_size counts only before the file has pages, journal_mode is kept in the file, the others are of the connection.
-// MEMORY first: a rollback journal for making the first page would be one more file that can be left over. secure_delete is on in
-// Debian's build: it would overwrite every byte of a row that leaves.
+// MEMORY first: a rollback journal for making the first page would be one more file that can be left over. That page is made
+// durable by who makes the segment, together with its other files: a flush less. secure_delete is on in Debian's build: it would
+// overwrite every byte of a row that leaves.
 Status configure(Database& database) {
   JOULESPOOL_TRY(database.execute("PRAGMA page_size = " + std::to_string(page_bytes)), "configure");
-  JOULESPOOL_TRY(database.execute("PRAGMA synchronous = FULL; PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;"
-                                  "PRAGMA secure_delete = OFF;"
+  JOULESPOOL_TRY(database.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; PRAGMA journal_mode = WAL;"
+                                  "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF;"
                                   "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF"),
                  "configure");
   Statement mode = database.prepare("PRAGMA journal_mode");
@@ -115,10 +115,12 @@ Result<uint64_t> random_epoch() {
   return epoch;
 }
 
-Result<std::unique_ptr<Database>> create_segment(const std::string& path) {
+Result<std::unique_ptr<Database>> create_segment(const std::string& path, uint64_t log_bytes) {
   auto database = Database::open(path, OpenMode::write);
   if (!database) return database.error();
   JOULESPOOL_TRY(configure(**database), path);
+  JOULESPOOL_TRY((*database)->allocate_log_index(log_bytes / log_frame_bytes + 1), path);
+  JOULESPOOL_TRY((*database)->sync(), path);
   return database;
 }
 

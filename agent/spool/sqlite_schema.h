@@ -26,8 +26,9 @@ struct SpoolState {
   PositionTable positions;
 };
 
-// A file for a segment, empty: its first transaction has to begin with schema_sql(). Errors: full, unreachable.
-Result<std::unique_ptr<Database>> create_segment(const std::string& path);
+// A file for a segment, empty: its first transaction has to begin with schema_sql(). With the index of a log of `log_bytes`;
+// durable on return, but for its name. Errors: full, unreachable.
+Result<std::unique_ptr<Database>> create_segment(const std::string& path, uint64_t log_bytes);
 
 // For writing, or for reading in either mode. One of a newer version that says how to turn it into one of this version is read as
 // it is now, in memory. Errors: not_found (no such file), damaged (SQLite cannot read it), unreachable (of another program or a

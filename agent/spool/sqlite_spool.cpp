@@ -246,9 +246,9 @@ Result<SqliteSpool::Target> SqliteSpool::create_target(uint64_t bytes, bool alon
     made = allocate_log(options_.directory, target.number, target.capacity_bytes);
   }
   if (made) {
-    auto created = create_segment(segment_path(options_.directory, target.number));
+    auto created = create_segment(segment_path(options_.directory, target.number), target.capacity_bytes);
     if (created) target.created = std::move(*created);
-    made = created ? target.created->allocate_log_index(target.capacity_bytes / log_frame_bytes + 1) : Status(created.error());
+    else made = created.error();
   }
   if (made) made = sync_directory(options_.directory);
   if (made) return target;
