@@ -174,7 +174,14 @@ Result<std::unique_ptr<Database>> Database::open_image(wire::ByteView image, boo
   return database;
 }
 
-Database::~Database() { sqlite3_close_v2(connection_); }
+// SQLite lets go of the log's index itself if it has opened the log.
+Database::~Database() {
+  if (index_allocated_ && log_frames_ == 0) {
+    auto database = file();
+    if (database) (*database)->pMethods->xShmUnmap(*database, 1);
+  }
+  sqlite3_close_v2(connection_);
+}
 
 Status Database::execute(const std::string& sql) {
   const int code = sqlite3_exec(connection_, sql.c_str(), nullptr, nullptr, nullptr);
@@ -208,21 +215,17 @@ Status Database::allocate_log_index(uint64_t log_frames) {
   auto database = file();
   if (!database) return database.error();
   sqlite3_file* const file = *database;
+  index_allocated_ = true;
   for (int region = 0; static_cast<uint64_t>(region) * index_region_frames_min < log_frames; ++region) {
     void volatile* memory = nullptr;
     const int code = file->pMethods->xShmMap(file, region, index_region_bytes, 1, &memory);
-    if (code != SQLITE_OK) {
-      file->pMethods->xShmUnmap(file, 1);  // SQLite does it only for a log that it has opened
+    if (code != SQLITE_OK)
       return Error{Errc::full, file_name(connection_) + "-shm cannot grow (SQLite " + std::to_string(code) + ")"};
-    }
 #ifdef MADV_POPULATE_WRITE
     // Where the blocks of the file system are smaller than a page, SQLite allocates only one of each page. Unknown to
     // kernels before 5.14 (EINVAL).
-    if (::madvise(const_cast<void*>(memory), index_region_bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
-      const std::string reason = std::strerror(errno);
-      file->pMethods->xShmUnmap(file, 1);
-      return Error{Errc::full, file_name(connection_) + "-shm: " + reason};
-    }
+    if (::madvise(const_cast<void*>(memory), index_region_bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL)
+      return Error{Errc::full, file_name(connection_) + "-shm: " + std::strerror(errno)};
 #endif
   }
   return {};

@@ -111,6 +111,7 @@ class Database {
   Result<sqlite3_file*> file();
   sqlite3* connection_ = nullptr;
   uint64_t log_frames_ = 0;
+  bool index_allocated_ = false;
 };
 
 // Rolls back when it goes out of scope without commit().

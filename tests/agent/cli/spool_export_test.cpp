@@ -44,7 +44,7 @@ std::vector<T> values_of(const std::string& path) {
   const std::string bytes = text_of(path);
   REQUIRE(bytes.size() % sizeof(T) == 0);
   std::vector<T> values(bytes.size() / sizeof(T));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
 }
 
