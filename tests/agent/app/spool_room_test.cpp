@@ -158,8 +158,10 @@ void add_stat(const spool::StoredFrame& stored, Account& account) {
   account.stat.valid += header.valid;
   account.stat.i_sum += header.i_sum;
   account.stat.p_sum += header.p_sum;
+  uint64_t overlaps = 0;
   for (const wire::Window& window : opened->windows)
-    CHECK(account.windows.insert(window.sample_id_first, window.sample_id_end) == 0);
+    overlaps += account.windows.insert(window.sample_id_first, window.sample_id_end);
+  CHECK(overlaps == 0);
   note(header.epoch, {header.seq, header.seq}, account);
   for (const wire::ReplacedFrames& frames : header.replaces) note(frames.epoch, frames.seqs, account);
 }

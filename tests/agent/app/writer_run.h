@@ -29,8 +29,8 @@ struct WriterRun {
   std::mutex mutex;
   std::condition_variable committed;
 
-  explicit WriterRun(const std::string& directory) {
-    auto opened = spool::open_spool_writer({directory, "host-1", 8ULL << 20});
+  explicit WriterRun(const std::string& directory, uint64_t budget_bytes = 8ULL << 20) {
+    auto opened = spool::open_spool_writer({directory, "host-1", budget_bytes});
     REQUIRE(opened.ok());
     spool = std::move(*opened);
     const auto positions = spool->positions();
@@ -45,7 +45,7 @@ struct WriterRun {
     app::Writer::Listener listener{[this] { committed.notify_all(); }, [](const std::string&, const wire::Event&) {}};
     writer =
         std::make_unique<app::Writer>(app::WriterSettings{10}, clock, ring, *spool, std::move(pipelines), std::move(listener));
-    thread = std::jthread([this](const std::stop_token& stop) { static_cast<void>(writer->run(stop)); });
+    thread = std::jthread([this](const std::stop_token& stop) { writer->run(stop); });
   }
   // A block from there on; `waits` for room in the ring, or takes an overrun.
   void feed(uint64_t tick, bool waits = true) {
