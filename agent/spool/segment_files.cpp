@@ -68,6 +68,22 @@ void remove_segment(const std::string& directory, uint64_t number) {
   for (const char* part : parts) ::unlink((segment_path(directory, number) + part).c_str());
 }
 
+void remove_leftovers(const std::string& directory) {
+  std::error_code failed;
+  std::vector<std::string> leftovers;
+  for (fs::directory_iterator entry(directory, failed), end; !failed && entry != end; entry.increment(failed)) {
+    const std::string path = entry->path().string();
+    if (!entry->path().filename().string().starts_with(prefix)) continue;
+    for (const std::string_view part : {"-wal", "-shm"}) {
+      if (!path.ends_with(std::string(suffix) + std::string(part)) || exists(path.substr(0, path.size() - part.size()))) continue;
+      struct stat info {};
+      const bool holds_frames = part == "-wal" && (::stat(path.c_str(), &info) != 0 || info.st_size > 0);
+      if (!holds_frames) leftovers.push_back(path);
+    }
+  }
+  for (const std::string& path : leftovers) ::unlink(path.c_str());
+}
+
 Status allocate_log(const std::string& directory, uint64_t number, uint64_t bytes) {
   const std::string path = segment_path(directory, number) + "-wal";
   const Descriptor log(path, O_WRONLY | O_CREAT);

@@ -20,6 +20,9 @@ uint64_t segment_disk_bytes(const std::string& directory, uint64_t number);
 // Removes all its files; it is well if there is none. What cannot be removed is tried again at the next opening.
 void remove_segment(const std::string& directory, uint64_t number);
 
+// Removes empty logs, and indexes, without a segment: of one whose making was cut short, or that went while a reader opened it.
+void remove_leftovers(const std::string& directory);
+
 // Takes the disk space of a log of `bytes` for a segment beforehand, so that commits into it never lack space.
 // Errors: full, unreachable.
 Status allocate_log(const std::string& directory, uint64_t number, uint64_t bytes);

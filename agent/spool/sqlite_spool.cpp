@@ -115,6 +115,7 @@ Status SqliteSpool::open() {
   newest_ = opened->newest_number;
   notices_ = std::move(opened->notices);
   if (state_.meta.wear.since_utc_ns == 0) state_.meta.wear.since_utc_ns = SystemClock().realtime_ns();
+  remove_leftovers(options_.directory);
   const auto used = amounts_by_segment(state_.streams);
   for (const uint64_t number : list_segments(options_.directory)) {
     if (!used.contains(number) && number != state_.meta.segment) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "agent/base/crc32c.h"
@@ -102,4 +104,20 @@ TEST_CASE("crash: after SIGKILL at any moment every confirmed commit is there, w
     confirmed = next - 1;
   }
   CHECK(confirmed > 50);
+}
+
+TEST_CASE("crash: what is left of a segment that was never made goes with the next start, a log with content stays") {
+  const test::TemporaryDirectory directory;
+  const auto make = [&](const std::string& name, const std::string& content) { std::ofstream(directory / name) << content; };
+  { REQUIRE(spool::open_spool_writer({directory.path(), test::test_host}).ok()); }
+  make("segment-00000077.db-wal", "");
+  make("segment-00000077.db-shm", "index");
+  make("segment-00000078.db-wal", "frames, it may be");
+  make("other.db-wal", "");
+  const auto writer = spool::open_spool_writer({directory.path(), test::test_host});
+  REQUIRE(writer.ok());
+  CHECK_FALSE(std::filesystem::exists(directory / "segment-00000077.db-wal"));
+  CHECK_FALSE(std::filesystem::exists(directory / "segment-00000077.db-shm"));
+  CHECK(std::filesystem::exists(directory / "segment-00000078.db-wal"));
+  CHECK(std::filesystem::exists(directory / "other.db-wal"));
 }
