@@ -182,6 +182,10 @@ class Run {
     block.v = v;
     ring_.on_samples(device_id, block);
   }
+  void wait_for_commit() {
+    const auto deadline_ns = clock_.monotonic_ns() + 60 * ns_per_s;
+    while (writer_->status().commits == 0) REQUIRE(clock_.monotonic_ns() < deadline_ns);
+  }
   // Some of what waits, of any lane and epoch; acked or not.
   void deliver(Receiver& receiver, std::mt19937_64& random) {
     const auto usage = reader_->usage();
@@ -189,7 +193,7 @@ class Run {
     for (const spool::LaneUsage& lane : usage->lanes) {
       if (random() % 3 == 0) continue;
       const auto frames = reader_->read(lane.sequence, 0, spool::FrameState::queued, random() % 20 + 1, 1 << 20);
-      REQUIRE(frames.ok());
+      REQUIRE_MESSAGE(frames.ok(), (frames ? "" : frames.error().message));
       if (frames->empty()) continue;
       {
         const std::lock_guard lock(mutex_);
@@ -239,7 +243,8 @@ class History {
   void live_once(bool last) {
     const test::TemporaryDirectory left(test::Storage::memory);
     const bool dies = !last && random_() % 2 == 0;
-    Run run(disk_ / "spool", left / "spool", std::to_string(boot_), dies ? random_() % 60 + 1 : UINT64_MAX, random_() % 2 == 0);
+    Run run(disk_ / "spool", left / "spool", std::to_string(boot_), dies ? random_() % 60 + 2 : UINT64_MAX, random_() % 2 == 0);
+    if (tick_ == 0) begin(run);
     for (auto steps = 10 + random_() % 40; (steps > 0 || dies) && !run.is_gone(); --steps) step(run);
     disk_.empty();
     if (last) run.feed(std::exchange(tick_, tick_ + block_ticks), true);
@@ -252,6 +257,11 @@ class History {
     fs::remove_all(disk_ / "spool");
     fs::copy(left / "spool", disk_ / "spool", fs::copy_options::recursive);
     if (random_() % 3 == 0) ++boot_;
+  }
+  // The first block is stored: of what a device loses before that, nobody could know.
+  void begin(Run& run) {
+    run.feed(std::exchange(tick_, tick_ + block_ticks), true);
+    run.wait_for_commit();
   }
   void step(Run& run) {
     const auto kind = random_() % 100;
