@@ -192,7 +192,13 @@ class Run {
     REQUIRE(usage.ok());
     for (const spool::LaneUsage& lane : usage->lanes) {
       if (random() % 3 == 0) continue;
-      const auto frames = reader_->read(lane.sequence, 0, spool::FrameState::queued, random() % 20 + 1, 1 << 20);
+      const size_t frames_max = random() % 20 + 1;
+      const auto read = [&] { return reader_->read(lane.sequence, 0, spool::FrameState::queued, frames_max, 1 << 20); };
+      auto frames = read();
+      for (int again = 0; !frames && again < 3; ++again) {  // as the uplink does
+        MESSAGE(frames.error().message);
+        frames = read();
+      }
       REQUIRE_MESSAGE(frames.ok(), (frames ? "" : frames.error().message));
       if (frames->empty()) continue;
       {
