@@ -192,7 +192,7 @@ Status check_shares(const Settings& settings, const Options& options) {
                                 std::to_string(shares_max_percent) + ": lane event and the files' own overhead need the rest"};
 }
 
-// A budget must leave room for a frame with each commit: for header, labels and one window.
+// A budget of few segments would be spent on what they hold beside frames.
 Status check_segment_bytes(const Settings& settings, const std::string& origin) {
   constexpr uint64_t least = 256ULL * 1024, part = 16;
   const uint64_t bytes = settings.spool.segment_bytes, most = settings.spool.budget_bytes / part;
@@ -202,6 +202,7 @@ Status check_segment_bytes(const Settings& settings, const std::string& origin) 
                                 " of spool.budget-bytes"};
 }
 
+// A budget must leave room for a frame with each commit: for header, labels and one window.
 Status check_wave_budget(const Settings& settings, const std::string& origin) {
   if (settings.wave_budget_bytes_per_s == 0) return {};
   uint64_t frame_bytes = 640;

@@ -274,12 +274,6 @@ Result<wire::Bytes> read_file(const std::string& path) {
   return bytes;
 }
 
-bool can_be_read(const std::string& path) {
-  SectorReader file(path);
-  std::array<std::byte, page_bytes> page{};
-  return file.opened() && file.read(0, page.data(), page.size()) && !file.lost_something();
-}
-
 }  // namespace
 
 Result<LogSummary> summarize_log(const std::string& database) {
@@ -292,9 +286,14 @@ Result<LogSummary> summarize_log(const std::string& database) {
     return true;
   });
   if (!read) return read.error();
-  const bool unreadable = log.lost_something() || (summary.transactions > 0 && !can_be_read(database));
-  summary.whole = summary.whole && !unreadable;
+  summary.whole = summary.whole && !log.lost_something();
   return summary;
+}
+
+bool first_page_is_lost(const std::string& database) {
+  SectorReader file(database);
+  std::array<std::byte, page_bytes> page{};
+  return file.opened() && (!file.read(0, page.data(), page.size()) || file.lost_something());
 }
 
 Result<RebuiltDatabase> rebuild_from_log(const std::string& database, LastTransaction last, const PageObserver& observer) {

@@ -23,6 +23,10 @@ struct LogSummary {
 // Errors: unreachable (I/O).
 Result<LogSummary> summarize_log(const std::string& database);
 
+// Whether the medium does not give the database's first page, which the log has, too. Only for a database that SQLite could not
+// open: to close the file again ends the locks that this process holds on it.
+bool first_page_is_lost(const std::string& database);
+
 // What of the last transaction of a log counts.
 enum class LastTransaction {
   confirmed,         // all of it that there is, if it has an end

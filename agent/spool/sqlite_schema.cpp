@@ -151,7 +151,8 @@ Result<ReadableSegment> open_readable(const std::string& path, LastTransaction l
   if (log->whole) {
     auto database = open_segment(path, OpenMode::snapshot);
     if (database) return ReadableSegment{std::move(*database), false};
-    if (database.error().code != Errc::damaged) return database.error();
+    const bool lost = database.error().code == Errc::unreachable && first_page_is_lost(path);
+    if (database.error().code != Errc::damaged && !lost) return database.error();
   }
   auto rebuilt = rebuild_from_log(path, last);
   if (!rebuilt) return rebuilt.error();
